@@ -1,0 +1,14 @@
+//! Job: what every Ringlet server shares and what needs neither sockets nor a clock.
+//! In: plain values. Out: plain values.
+//! Invariant: no I/O (but for entropy), no clock, no unsafe code.
+
+#![forbid(unsafe_code)]
+
+pub mod glob;
+mod hexadecimal;
+pub mod limits;
+pub mod long_double;
+pub mod number;
+pub mod prometheus;
+pub mod random;
+pub mod slot;
