@@ -1,0 +1,204 @@
+//! Tests of the admin listener over real sockets.
+//!
+//! Job: show that each kind of request gets its status, and that rude clients are bounded.
+//! In: bytes. Out: failed assertions. Invariant: free ports of 127.0.0.1 only.
+
+use super::*;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn start(routes: Vec<AdminRoute>) -> AdminServer {
+    AdminServer::start(&[ANY], routes).expect("a free port can be listened on")
+}
+
+fn pages() -> Vec<AdminRoute> {
+    let answer = |status, body: &[u8]| AdminAnswer { status, body: body.to_vec() };
+    vec![
+        AdminRoute::new("/metrics", "text/plain; version=0.0.4", move || {
+            answer(AdminStatus::Ok, b"up 1\n")
+        }),
+        AdminRoute::new("/healthz", "text/plain", move || {
+            answer(AdminStatus::ServiceUnavailable, b"loading\n")
+        }),
+        AdminRoute::new("/large", "application/octet-stream", move || {
+            answer(AdminStatus::Ok, &vec![b'x'; 3_000_000])
+        }),
+    ]
+}
+
+fn connect(server: &AdminServer) -> TcpStream {
+    let stream = TcpStream::connect(server.addresses()[0]).expect("the server listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+    stream
+}
+
+/// Sends bytes and reads to the end: (status line, header fields, body).
+fn ask(server: &AdminServer, request: &[u8]) -> (String, String, Vec<u8>) {
+    let mut stream = connect(server);
+    stream.write_all(request).expect("the server reads");
+    read_answer(stream)
+}
+
+fn read_answer(mut stream: TcpStream) -> (String, String, Vec<u8>) {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("the server answers and closes");
+    let end = http::end_of_head(&bytes).expect("a complete head");
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");
+    let (status, fields) = head.split_once("\r\n").expect("a status line");
+    (status.to_owned(), fields.to_owned(), bytes[end..].to_vec())
+}
+
+fn get(server: &AdminServer, path: &str) -> (String, String, Vec<u8>) {
+    ask(server, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+}
+
+#[test]
+fn pages_are_served_with_their_type_and_length() {
+    let server = start(pages());
+    let (status, fields, body) = get(&server, "/metrics");
+    assert_eq!((status.as_str(), body.as_slice()), ("HTTP/1.1 200 OK", b"up 1\n".as_slice()));
+    assert!(fields.contains("Content-Type: text/plain; version=0.0.4\r\n"), "{fields}");
+    assert!(fields.contains("Content-Length: 5\r\n"), "{fields}");
+    assert!(fields.contains("Connection: close\r\n"), "{fields}");
+    let (status, _, body) = get(&server, "/healthz?verbose");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(body, b"loading\n");
+    let (_, _, body) = get(&server, "/large");
+    assert_eq!(body.len(), 3_000_000);
+    let (status, fields, body) = ask(&server, b"HEAD /large HTTP/1.0\r\n\r\n");
+    assert_eq!((status.as_str(), body.len()), ("HTTP/1.1 200 OK", 0));
+    assert!(fields.contains("Content-Length: 3000000\r\n"), "{fields}");
+}
+
+#[test]
+fn requests_that_cannot_be_served_get_the_right_status() {
+    let server = start(pages());
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(MAXIMUM_HEAD_BYTES * 2));
+    let body = format!("POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n{}", "y".repeat(30_000));
+    let cases: [(&[u8], &str); 10] = [
+        (b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found"),
+        (b"GET /metrics/ HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found"),
+        (b"POST /nothing HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found"),
+        (b"DELETE /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "405 Method Not Allowed"),
+        (body.as_bytes(), "405 Method Not Allowed"),
+        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", "400 Bad Request"),
+        (b"GET /metrics HTTP/1.1\r\n\r\n", "400 Bad Request"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", "400 Bad Request"),
+        (b"GET /metrics HTTP/3.0\r\nHost: a\r\n\r\n", "505 HTTP Version Not Supported"),
+        (long.as_bytes(), "431 Request Header Fields Too Large"),
+    ];
+    for (request, expected) in cases {
+        let (status, fields, _) = ask(&server, request);
+        let shown = String::from_utf8_lossy(&request[..request.len().min(60)]);
+        assert_eq!(status, format!("HTTP/1.1 {expected}"), "{shown:?}");
+        assert_eq!(fields.contains("Allow: GET, HEAD"), expected.starts_with("405"));
+    }
+}
+
+#[test]
+fn a_request_may_come_in_pieces_or_break_off() {
+    let server = start(pages());
+    let mut stream = connect(&server);
+    stream.set_nodelay(true).expect("an option of TCP");
+    for byte in b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" {
+        stream.write_all(&[*byte]).expect("the server reads");
+    }
+    assert_eq!(read_answer(stream).2, b"up 1\n");
+    let mut stream = connect(&server);
+    stream.write_all(b"GET /metrics HT").expect("the server reads");
+    stream.shutdown(Shutdown::Write).expect("the connection stands");
+    assert_eq!(read_answer(stream).0, "HTTP/1.1 400 Bad Request");
+    let mut stream = connect(&server);
+    stream.shutdown(Shutdown::Write).expect("the connection stands");
+    let mut rest = Vec::new();
+    assert_eq!(stream.read_to_end(&mut rest).expect("the server closes"), 0);
+}
+
+#[test]
+fn silent_clients_hold_a_worker_for_a_bounded_time_only() {
+    let server = start(pages());
+    let started = Instant::now();
+    let silent: Vec<TcpStream> = (0..WORKERS)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream.write_all(b"GET /metrics HTTP/1.1\r\n").expect("the server reads");
+            stream
+        })
+        .collect();
+    // All workers are held, so this one waits for its turn and then gets its page.
+    let patient = get(&server, "/metrics");
+    let waited = started.elapsed();
+    assert_eq!(patient.0, "HTTP/1.1 200 OK");
+    let limit = Duration::from_millis(REQUEST_TIMEOUT_MS as u64);
+    assert!(waited < limit * 2, "{waited:?}");
+    for stream in silent {
+        assert_eq!(read_answer(stream).0, "HTTP/1.1 408 Request Timeout");
+    }
+}
+
+#[test]
+fn when_all_workers_and_places_are_taken_connections_are_closed() {
+    let (entered, entries) = mpsc::channel();
+    let (open, gate) = crossbeam_channel::bounded::<()>(0);
+    let server = start(vec![AdminRoute::new("/slow", "text/plain", move || {
+        entered.send(()).expect("the test listens");
+        assert!(gate.recv().is_err(), "the test only closes the gate");
+        AdminAnswer { status: AdminStatus::Ok, body: b"done".to_vec() }
+    })]);
+    let request = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    let ask_slow = || {
+        let mut stream = connect(&server);
+        stream.write_all(request).expect("the server listens");
+        stream
+    };
+    let mut taken: Vec<TcpStream> = Vec::new();
+    for _ in 0..WORKERS {
+        taken.push(ask_slow());
+        entries.recv().expect("a worker serves");
+    }
+    taken.extend((0..WAITING_CONNECTIONS).map(|_| ask_slow()));
+    let mut surplus = connect(&server);
+    // A request on its way meets a closed connection: end of stream or a reset.
+    let _ = surplus.write_all(request);
+    let mut rest = Vec::new();
+    let outcome = surplus.read_to_end(&mut rest);
+    assert!(rest.is_empty() && !matches!(&outcome, Err(error) if is_passing_by(error)));
+    drop(open);
+    for stream in taken {
+        assert_eq!(read_answer(stream).2, b"done");
+    }
+}
+
+/// The read ended by the test's own timeout, so the connection was not closed.
+fn is_passing_by(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+#[test]
+fn several_addresses_serve_and_a_dropped_server_listens_no_more() {
+    let server = AdminServer::start(&[ANY, ANY], pages()).expect("free ports");
+    let addresses = server.addresses().to_vec();
+    assert_ne!(addresses[0], addresses[1]);
+    for address in &addresses {
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("the server reads");
+        assert_eq!(read_answer(stream).2, b"up 1\n");
+    }
+    let taken = AdminServer::start(&addresses[..1], pages());
+    let error = taken.err().expect("the address is in use");
+    assert!(error.to_string().contains(&addresses[0].to_string()), "{error}");
+    drop(server);
+    for address in &addresses {
+        assert!(TcpStream::connect(address).is_err(), "{address} is closed");
+    }
+}
+
+#[test]
+#[should_panic(expected = "/metrics stands in the table twice")]
+fn a_path_must_be_unique() {
+    drop(start([pages(), pages()].into_iter().flatten().collect()));
+}

@@ -1,0 +1,327 @@
+//! Listening sockets: TCP over IPv4 and IPv6, and unix sockets.
+//!
+//! Job: make the listening sockets of an address, one per core, or say clearly why that fails.
+//! In: [`ListenOptions`]. Out: descriptors for `NetRing::listen`.
+//! Invariant: an address on which another process listens is refused, although our own cores share it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::ring::SocketAddress;
+use crate::ring::address::RawAddress;
+use crate::ring::options::{self, check, set_option};
+
+/// How often, and after what pause, an address in use is tried again.
+const PATIENCE: usize = 12;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What to listen on, and how.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// The address. Port 0 lets the kernel choose one, the same for all cores.
+    pub address: SocketAddress,
+    /// Connections that wait to be accepted, per socket; the kernel caps it at net.core.somaxconn.
+    pub backlog: u32,
+    /// TCP_NODELAY for accepted connections.
+    pub no_delay: bool,
+    /// Keepalive of accepted connections, see `NetRing::set_keepalive`; 0 is off.
+    pub keepalive_s: u32,
+    /// Permissions of a unix socket, for instance 0o700; `None` leaves them to the umask.
+    pub unix_mode: Option<u32>,
+}
+
+impl ListenOptions {
+    /// Options for `address` with Redis's defaults: backlog 511, no delay, keepalive 300 s.
+    pub fn new(address: impl Into<SocketAddress>) -> Self {
+        Self {
+            address: address.into(),
+            backlog: 511,
+            no_delay: true,
+            keepalive_s: 300,
+            unix_mode: None,
+        }
+    }
+}
+
+/// Why one cannot listen on an address.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddress,
+    /// The kind of failure.
+    pub kind: ListenErrorKind,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+/// The kinds of failure to listen.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum ListenErrorKind {
+    /// Another process listens there.
+    AddressInUse,
+    /// Ports below 1024 and some directories are for the privileged.
+    PermissionDenied,
+    /// This machine has no such address. Redis forgives this for `bind -ADDRESS`.
+    AddressNotAvailable,
+    /// The address makes no sense, or the machine has no such protocol (IPv6 is off).
+    BadAddress,
+    /// Anything else.
+    Other,
+}
+
+impl ListenError {
+    fn new(address: &SocketAddress, source: io::Error) -> Self {
+        let kind = match source.raw_os_error() {
+            Some(libc::EADDRINUSE) => ListenErrorKind::AddressInUse,
+            Some(libc::EACCES | libc::EPERM | libc::EROFS) => ListenErrorKind::PermissionDenied,
+            Some(libc::EADDRNOTAVAIL) => ListenErrorKind::AddressNotAvailable,
+            Some(libc::EAFNOSUPPORT | libc::EINVAL | libc::ENOENT | libc::ENOTDIR) => {
+                ListenErrorKind::BadAddress
+            }
+            None => ListenErrorKind::BadAddress,
+            Some(_) => ListenErrorKind::Other,
+        };
+        Self { address: address.clone(), kind, source }
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, kind, source } = self;
+        match kind {
+            ListenErrorKind::AddressInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: Address already in use (another process listens there)"
+                )
+            }
+            ListenErrorKind::PermissionDenied => write!(
+                f,
+                "cannot listen on {address}: {source} (ports below 1024 need privileges, unix sockets a \
+                 writable directory)"
+            ),
+            ListenErrorKind::AddressNotAvailable => {
+                write!(f, "cannot listen on {address}: this machine has no such address")
+            }
+            ListenErrorKind::BadAddress => {
+                write!(f, "cannot listen on {address}: not a usable address: {source}")
+            }
+            ListenErrorKind::Other => write!(f, "cannot listen on {address}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Listening sockets for `count` cores, all on one address, and that address (with its real port).
+///
+/// TCP: one socket per core, among which the kernel spreads connections (SO_REUSEPORT). Unix: one
+/// socket that all cores accept from; a stale file of a dead server is replaced.
+///
+/// # Errors
+/// When another process listens there, permissions lack, or the address is none of this machine.
+///
+/// # Panics
+/// If `count` is 0.
+pub fn listen(
+    options: &ListenOptions,
+    count: usize,
+) -> Result<(Vec<OwnedFd>, SocketAddress), ListenError> {
+    assert!(count > 0, "somebody must listen");
+    let fail = |source| ListenError::new(&options.address, source);
+    match &options.address {
+        SocketAddress::Ip(address) => listen_tcp(options, *address, count).map_err(fail),
+        SocketAddress::Unix(path) => {
+            let first = listen_unix(options, path).map_err(fail)?;
+            let mut sockets = vec![first];
+            while sockets.len() < count {
+                let copy = sockets[0].try_clone().map_err(fail)?;
+                sockets.push(copy);
+            }
+            Ok((sockets, options.address.clone()))
+        }
+    }
+}
+
+fn listen_tcp(
+    options: &ListenOptions,
+    address: SocketAddr,
+    count: usize,
+) -> io::Result<(Vec<OwnedFd>, SocketAddress)> {
+    // The first binds without SO_REUSEPORT and so fails if anybody else listens, whatever his options.
+    // Only then it opens the port to the others of this process.
+    let first = tcp_socket(options, address)?;
+    bind_patiently(&first, &SocketAddress::Ip(address))?;
+    let bound = options::local_address(&first)?;
+    if count > 1 {
+        set_option(&first, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    start_listening(&first, options.backlog)?;
+    let mut sockets = vec![first];
+    while sockets.len() < count {
+        let socket = tcp_socket(options, address)?;
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        bind(&socket, &bound)?;
+        start_listening(&socket, options.backlog)?;
+        sockets.push(socket);
+    }
+    Ok((sockets, bound))
+}
+
+fn tcp_socket(options: &ListenOptions, address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let socket = stream_socket(family)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    if address.is_ipv6() {
+        // Else [::] would also take the IPv4 port, which has a listener of its own.
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    // Accepted sockets inherit both, which spares several system calls per connection.
+    options::set_no_delay(&socket, options.no_delay)?;
+    options::set_keepalive(&socket, options.keepalive_s)?;
+    Ok(socket)
+}
+
+fn listen_unix(options: &ListenOptions, path: &Path) -> io::Result<OwnedFd> {
+    remove_stale(path)?;
+    let socket = stream_socket(libc::AF_UNIX)?;
+    bind(&socket, &options.address)?;
+    if let Some(mode) = options.unix_mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    start_listening(&socket, options.backlog)?;
+    Ok(socket)
+}
+
+/// Removes the file of a unix socket on which nobody listens any more.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
+    let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
+    if !about.file_type().is_socket() {
+        return Err(in_use());
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Err(in_use()),
+    }
+}
+
+fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: socket(2) takes no memory; the result is checked.
+    let fd = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Binds, and waits a little for an address in use: the listener of a process that was killed lives on
+/// until the kernel has taken its io_uring apart, some tens of milliseconds later, and a restarted
+/// server must not fail for that.
+fn bind_patiently(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
+    for _ in 0..PATIENCE {
+        match bind(socket, address) {
+            Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+    bind(socket, address)
+}
+
+fn bind(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
+    let raw = RawAddress::new(address)?;
+    let (pointer, length) = raw.as_raw();
+    // SAFETY: pointer and length describe `raw`, which outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), pointer, length) })?;
+    Ok(())
+}
+
+fn start_listening(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
+    let backlog = libc::c_int::try_from(backlog).unwrap_or(libc::c_int::MAX);
+    // SAFETY: takes no memory.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    fn options(text: &str) -> ListenOptions {
+        ListenOptions::new(text.parse::<SocketAddr>().unwrap())
+    }
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let name = format!("ringlet-listen-{}-{name}", std::process::id());
+        std::env::temp_dir().join(name)
+    }
+
+    #[test]
+    fn cores_share_a_port_but_nobody_else_does() {
+        let (sockets, address) = listen(&options("127.0.0.1:0"), 3).unwrap();
+        assert_eq!(sockets.len(), 3);
+        let error = listen(&ListenOptions::new(address.clone()), 1).unwrap_err();
+        assert_eq!(error.kind, ListenErrorKind::AddressInUse);
+        let error = listen(&ListenOptions::new(address), 2).unwrap_err();
+        assert!(error.to_string().contains("Address already in use"), "{error}");
+    }
+
+    #[test]
+    fn a_foreign_listener_is_noticed() {
+        let foreign = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let options = ListenOptions::new(SocketAddress::Ip(foreign.local_addr().unwrap()));
+        let error = listen(&options, 2).unwrap_err();
+        assert_eq!(error.kind, ListenErrorKind::AddressInUse);
+    }
+
+    #[test]
+    fn version_6_leaves_version_4_alone() {
+        let (_v4, address) = listen(&options("0.0.0.0:0"), 1).unwrap();
+        let SocketAddress::Ip(address) = address else { panic!("not an IP address") };
+        let v6 = listen(&options(&format!("[::]:{}", address.port())), 1);
+        assert!(v6.is_ok(), "{v6:?}");
+    }
+
+    #[test]
+    fn addresses_of_other_machines_are_refused() {
+        let error = listen(&options("192.0.2.1:0"), 1).unwrap_err();
+        assert_eq!(error.kind, ListenErrorKind::AddressNotAvailable);
+        let error = listen(&ListenOptions::new(Path::new("/nowhere/at/all")), 1).unwrap_err();
+        assert_eq!(error.kind, ListenErrorKind::BadAddress);
+    }
+
+    #[test]
+    fn a_stale_unix_socket_is_replaced_and_a_living_one_is_not() {
+        let path = scratch("stale");
+        let mut options = ListenOptions::new(path.as_path());
+        options.unix_mode = Some(0o700);
+        let (first, _) = listen(&options, 2).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(listen(&options, 1).unwrap_err().kind, ListenErrorKind::AddressInUse);
+        drop(first);
+        assert!(path.exists(), "the file stays behind");
+        listen(&options, 1).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_plain_file_is_never_removed() {
+        let path = scratch("file");
+        fs::write(&path, "precious").unwrap();
+        let error = listen(&ListenOptions::new(path.as_path()), 1).unwrap_err();
+        assert_eq!(error.kind, ListenErrorKind::AddressInUse);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,128 @@
+//! From an error number to its likely cause and remedy.
+//!
+//! Job: read what can forbid io_uring on this machine, and put the blame where it belongs.
+//! In: an error and the surroundings. Out: one line of advice.
+//! Invariant: every line names a cause and something that the reader can do.
+
+use std::fs;
+use std::io;
+
+use super::Row;
+
+/// What on this machine can forbid io_uring.
+pub(super) struct Surroundings {
+    release: String,
+    /// The sysctl kernel.io_uring_disabled: 0, 1 or 2; absent before Linux 6.6.
+    disabled: Option<u32>,
+    /// 0 none, 1 strict, 2 filter.
+    seccomp: Option<u32>,
+}
+
+impl Surroundings {
+    pub(super) fn read() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self {
+            release: fs::read_to_string("/proc/sys/kernel/osrelease")
+                .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
+            disabled: fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+                .ok()
+                .and_then(|text| text.trim().parse().ok()),
+            seccomp: seccomp_mode(&status),
+        }
+    }
+
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let sysctl = "kernel.io_uring_disabled";
+        let disabled = match self.disabled {
+            None => Row::ok(sysctl, "absent"),
+            Some(0) => Row::ok(sysctl, "0"),
+            Some(value) => Row::warning(
+                sysctl,
+                value.to_string(),
+                "the administrator restricts io_uring: sysctl -w kernel.io_uring_disabled=0",
+            ),
+        };
+        let seccomp = match self.seccomp {
+            Some(0) => Row::ok("seccomp", "no filter"),
+            Some(mode) => Row::ok("seccomp", format!("mode {mode}")),
+            None => Row::ok("seccomp", "unknown"),
+        };
+        vec![Row::ok("kernel", &self.release), disabled, seccomp]
+    }
+}
+
+fn seccomp_mode(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Seccomp:"))?;
+    line.trim().parse().ok()
+}
+
+/// Why io_uring_setup(2) failed, and what helps.
+pub(super) fn ring_advice(error: &io::Error, surroundings: &Surroundings) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOSYS) => {
+            "the kernel is too old or a sandbox hides io_uring: Linux 6.1 or later is needed".into()
+        }
+        Some(libc::EPERM | libc::EACCES) => match surroundings {
+            Surroundings { disabled: Some(value @ 1..), .. } => format!(
+                "io_uring is disabled by the administrator (kernel.io_uring_disabled={value}): \
+                 sysctl -w kernel.io_uring_disabled=0"
+            ),
+            Surroundings { seccomp: Some(1..), .. } => {
+                "a seccomp filter forbids io_uring, as Docker's and Kubernetes' default profiles do: \
+                 run with the seccomp profile that comes with Ringlet"
+                    .into()
+            }
+            _ => "a security module forbids io_uring: ask the administrator".into(),
+        },
+        Some(libc::ENOMEM) => {
+            "too little lockable memory: raise it, for instance with ulimit -l unlimited or \
+             LimitMEMLOCK=infinity"
+                .into()
+        }
+        Some(libc::EMFILE | libc::ENFILE) => {
+            "too few file descriptors: raise the limit with ulimit -n or LimitNOFILE=".into()
+        }
+        Some(libc::EINVAL) => {
+            "the kernel lacks a feature of io_uring: Linux 6.1 or later is needed".into()
+        }
+        _ => "unexpected: see io_uring_setup(2)".into(),
+    }
+}
+
+/// Why registering receive buffers failed, and what helps.
+pub(super) fn buffers_advice(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOMEM) => {
+            "not enough memory: lower the number of buffers, or raise LimitMEMLOCK".into()
+        }
+        Some(libc::EINVAL) => {
+            "the kernel has no provided-buffer rings: Linux 6.1 or later is needed".into()
+        }
+        _ => "unexpected: see io_uring_register_buf_ring(3)".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(errno: i32, disabled: Option<u32>, seccomp: Option<u32>) -> String {
+        let surroundings = Surroundings { release: String::new(), disabled, seccomp };
+        ring_advice(&io::Error::from_raw_os_error(errno), &surroundings)
+    }
+
+    #[test]
+    fn the_blame_goes_where_it_belongs() {
+        assert!(advice(libc::EPERM, Some(2), Some(2)).contains("sysctl -w"));
+        assert!(advice(libc::EPERM, Some(0), Some(2)).contains("seccomp profile"));
+        assert!(advice(libc::EPERM, None, Some(0)).contains("security module"));
+        assert!(advice(libc::ENOSYS, None, None).contains("too old"));
+        assert!(advice(libc::ENOMEM, None, None).contains("LimitMEMLOCK"));
+    }
+
+    #[test]
+    fn the_seccomp_mode_is_read() {
+        assert_eq!(seccomp_mode("Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n"), Some(2));
+        assert_eq!(seccomp_mode("Name:\tx\n"), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Ends of sockets: half close, close, and handing a socket over.
+//!
+//! Job: end a socket without losing a completion of it.
+//! In: shutdown, close, detach. Out: `Closed` events.
+//! Invariant: the descriptor is closed, and the id dies, only after the last completion, in the wait
+//! that delivers `Closed`.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use io_uring::{opcode, types};
+
+use super::operation::Operation;
+use super::queue::Completion;
+use super::socket::{Receive, Socket, Writing};
+use super::{Event, NetRing};
+use crate::sockets::{Slot, SocketId};
+
+impl NetRing {
+    /// Whether the id names a socket that has not been told to close.
+    pub fn is_open(&self, id: SocketId) -> bool {
+        self.sockets.get(id.0).is_some_and(|socket| !socket.closing)
+    }
+
+    /// Ends the writing half, after the send in flight if there is one. Receiving goes on.
+    pub fn shutdown_write(&mut self, id: SocketId) {
+        let socket = self.open_socket_mut(id);
+        if socket.writing != Writing::Open {
+            return;
+        }
+        if socket.sending.is_some() {
+            socket.writing = Writing::EndsAfterSend;
+        } else {
+            self.end_writing(id.0);
+        }
+    }
+
+    /// Closes a socket: cancels what is in flight. A send in flight comes back with `Event::Sent`;
+    /// the last event is `Event::Closed`. Whoever wants his last bytes sent waits for `Sent` first.
+    ///
+    /// # Panics
+    /// If the socket has been closed before.
+    pub fn close(&mut self, id: SocketId) {
+        let socket = self.open_socket_mut(id);
+        socket.closing = true;
+        socket.wanted = false;
+        if socket.in_flight == 0 {
+            self.ready.push_back(Event::Closed { socket: id });
+            return;
+        }
+        if socket.receive == Receive::Starved {
+            socket.receive = Receive::Off;
+        }
+        socket.in_flight += 1;
+        let entry = opcode::AsyncCancel2::new(types::CancelBuilder::fd(socket.ring_fd()).all())
+            .build()
+            .user_data(Operation::CancelSocket.on(id.0));
+        // SAFETY: the entry names no memory.
+        unsafe { self.queue.push(entry) };
+    }
+
+    /// Takes a socket out of the ring, to hand it to another core's [`NetRing::adopt`]. Its id dies
+    /// without an event. `None` if anything is in flight: do it before `start_receive`.
+    pub fn detach(&mut self, id: SocketId) -> Option<OwnedFd> {
+        let socket = self.sockets.get(id.0)?;
+        if socket.closing || socket.in_flight > 0 {
+            return None;
+        }
+        self.sockets.remove(id.0).map(|socket| socket.fd)
+    }
+
+    pub(super) fn open_socket_mut(&mut self, id: SocketId) -> &mut Socket {
+        let socket = self.sockets.get_mut(id.0);
+        match socket {
+            Some(socket) if !socket.closing => socket,
+            _ => panic!("{id:?} is closed"),
+        }
+    }
+
+    pub(super) fn end_writing(&mut self, slot: Slot) {
+        let Some(socket) = self.sockets.get_mut(slot) else { return };
+        socket.writing = Writing::Ended;
+        shut_down(socket, libc::SHUT_WR);
+    }
+
+    /// Closes the descriptor if the socket is closing and nothing of it is in flight any more.
+    pub(super) fn finish_close(&mut self, slot: Slot, events: &mut Vec<Event>) {
+        let done = self.sockets.get(slot).is_some_and(|one| one.closing && one.in_flight == 0);
+        if done {
+            self.sockets.remove(slot);
+            events.push(Event::Closed { socket: SocketId(slot) });
+        }
+    }
+
+    pub(super) fn on_cancel_socket(
+        &mut self,
+        slot: Slot,
+        completion: Completion,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(socket) = self.sockets.get_mut(slot) else { return };
+        socket.in_flight -= 1;
+        if completion.result == -libc::EALREADY && socket.in_flight > 0 {
+            // Something runs where a cancel cannot reach it; a dead connection ends it all the same.
+            shut_down(socket, libc::SHUT_RDWR);
+        }
+        self.finish_close(slot, events);
+    }
+}
+
+fn shut_down(socket: &Socket, how: libc::c_int) {
+    // SAFETY: takes no memory. It fails only where there is no connection any more, and then the
+    // receive and the send tell.
+    unsafe { libc::shutdown(socket.fd.as_raw_fd(), how) };
+}

@@ -1,0 +1,77 @@
+//! Sockets that do not come from a listener: outgoing connections, and those handed over.
+//!
+//! Job: bring sockets into the ring.
+//! In: an address, or a connected descriptor. Out: an id, and a `Connected` event for the former.
+//! Invariant: the address stays until the connect has completed.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use io_uring::opcode;
+
+use super::address::RawAddress;
+use super::operation::Operation;
+use super::queue::Completion;
+use super::socket::Socket;
+use super::{Errno, Event, NetRing, SocketAddress, options};
+use crate::sockets::{Slot, SocketId};
+
+impl NetRing {
+    /// Takes over a connected stream socket, for instance one that another core has detached.
+    ///
+    /// # Errors
+    /// ENFILE when the table of sockets is full; what fcntl(2) says when it is no socket.
+    pub fn adopt(&mut self, fd: OwnedFd) -> io::Result<SocketId> {
+        options::make_blocking(&fd)?;
+        self.insert(fd)
+    }
+
+    /// Begins to connect; `Event::Connected` tells how it ends. `close` gives it up.
+    ///
+    /// # Errors
+    /// When there is no descriptor or no room for another socket, or the address is no valid one.
+    pub fn connect(&mut self, address: &SocketAddress) -> io::Result<SocketId> {
+        let raw = Box::new(RawAddress::new(address)?);
+        // SAFETY: socket(2) takes no memory; the result is checked.
+        let fd = unsafe { libc::socket(raw.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: a fresh descriptor that nobody else owns.
+        let id = self.insert(unsafe { OwnedFd::from_raw_fd(fd) })?;
+        let socket = self.open_socket_mut(id);
+        let (pointer, length) = raw.as_raw();
+        let entry = opcode::Connect::new(socket.ring_fd(), pointer, length)
+            .build()
+            .user_data(Operation::Connect.on(id.0));
+        socket.address = Some(raw);
+        socket.in_flight += 1;
+        // SAFETY: the boxed address stays in the socket until the completion.
+        unsafe { self.queue.push(entry) };
+        Ok(id)
+    }
+
+    fn insert(&mut self, fd: OwnedFd) -> io::Result<SocketId> {
+        match self.sockets.insert(Socket::new(fd)) {
+            Ok(slot) => Ok(SocketId(slot)),
+            Err(_) => Err(io::Error::from_raw_os_error(libc::ENFILE)),
+        }
+    }
+
+    pub(super) fn on_connect(
+        &mut self,
+        slot: Slot,
+        completion: Completion,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(socket) = self.sockets.get_mut(slot) else { return };
+        socket.in_flight -= 1;
+        socket.address = None;
+        if !socket.closing {
+            let result =
+                if completion.result < 0 { Err(Errno(-completion.result)) } else { Ok(()) };
+            events.push(Event::Connected { socket: SocketId(slot), result });
+        }
+        self.finish_close(slot, events);
+    }
+}
