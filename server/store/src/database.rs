@@ -1,0 +1,291 @@
+//! One logical database of one shard: keys, expiries, and what is due.
+//!
+//! In: entries, keys, times. Out: entries; expired ones are handed to the caller, who reports them.
+//! Invariant: every segment of the table knows how many of its entries expire, and a time before
+//! which none of them does. No memory is spent per key for that.
+
+use crate::entry::Entry;
+use crate::graveyard::Graveyard;
+use crate::hasher::KeyHasher;
+use crate::table::{Digest, Table};
+use ringlet_base::random::Random;
+
+/// Entries sampled for an average.
+const TTL_SAMPLES: usize = 256;
+
+/// What a segment knows about the expiries of its entries.
+#[derive(Debug)]
+pub(crate) struct Expiries {
+    count: u32,
+    /// None of them expires before; may be too early, never too late.
+    earliest_ms: i64,
+}
+
+impl Default for Expiries {
+    fn default() -> Self {
+        Self { count: 0, earliest_ms: i64::MAX }
+    }
+}
+
+impl Expiries {
+    fn add_time(&mut self, expiry_ms: i64) {
+        self.count += 1;
+        self.move_time(expiry_ms);
+    }
+
+    /// One of them expires at another time now.
+    fn move_time(&mut self, expiry_ms: i64) {
+        self.earliest_ms = self.earliest_ms.min(expiry_ms);
+    }
+
+    fn remove_one(&mut self) {
+        self.count -= 1;
+        if self.count == 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Digest<Entry> for Expiries {
+    #[inline]
+    fn add(&mut self, entry: &Entry) {
+        if let Some(expiry_ms) = entry.expiry() {
+            self.add_time(expiry_ms);
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, entry: &Entry) {
+        if entry.expiry().is_some() {
+            self.remove_one();
+        }
+    }
+}
+
+/// What one call of [`Database::expire_some`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpireProgress {
+    /// Entries looked at.
+    pub examined: usize,
+    /// Entries handed out.
+    pub expired: usize,
+    /// Whether the work limit ended the call before every segment had its turn.
+    pub more: bool,
+}
+
+/// One logical database of one shard.
+#[derive(Debug)]
+pub struct Database {
+    entries: Table<Entry, Expiries>,
+    hasher: KeyHasher,
+    expires_len: usize,
+    /// Where the next call of `expire_some` goes on.
+    expire_position: u64,
+}
+
+impl Database {
+    /// An empty database. All databases between which entries move use the same hasher.
+    #[must_use]
+    pub fn new(hasher: KeyHasher) -> Self {
+        Self { entries: Table::new(), hasher, expires_len: 0, expire_position: 0 }
+    }
+
+    /// What hashes the keys.
+    #[must_use]
+    pub const fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
+    /// The number of keys, expired ones that are still there included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The number of keys with an expiry.
+    #[must_use]
+    pub fn expires_len(&self) -> usize {
+        self.expires_len
+    }
+
+    /// The entry of a key, expired or not.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, key: &[u8]) -> Option<&Entry> {
+        self.entries.find(self.hasher.hash(key), |entry| entry.key() == key)
+    }
+
+    /// As [`Self::find`], to change the value or the access bits.
+    #[inline]
+    #[must_use]
+    pub fn find_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        self.entries.find_mut(self.hasher.hash(key), |entry| entry.key() == key)
+    }
+
+    /// Puts an entry in and returns the one that had its key.
+    #[inline]
+    pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        self.insert_hashed(self.hasher.hash(entry.key()), entry)
+    }
+
+    #[inline]
+    fn insert_hashed(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
+        self.expires_len += usize::from(entry.expiry().is_some());
+        let found = self.entries.find_with_digest(hash, |other| other.key() == entry.key());
+        let Some((place, expiries)) = found else {
+            self.entries.insert(hash, entry, |entry| self.hasher.hash(entry.key()));
+            return None;
+        };
+        expiries.remove(place);
+        expiries.add(&entry);
+        let old = std::mem::replace(place, entry);
+        self.expires_len -= usize::from(old.expiry().is_some());
+        Some(old)
+    }
+
+    /// Stores a string under a key, in the place of whatever is there (`SET`): without an allocation
+    /// when that is a small string of the same length, with or without an expiry as before. Returns
+    /// the replaced entry when there is one to free.
+    #[inline]
+    pub fn set_string(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        expiry_ms: Option<i64>,
+        access: u32,
+    ) -> Option<Entry> {
+        let hash = self.hasher.hash(key);
+        if let Some((place, expiries)) =
+            self.entries.find_with_digest(hash, |entry| entry.key() == key)
+            && place.overwrite_string(value, expiry_ms)
+        {
+            if let Some(expiry_ms) = expiry_ms {
+                expiries.move_time(expiry_ms);
+            }
+            place.set_access(access);
+            return None;
+        }
+        let mut entry = Entry::string(key, value, expiry_ms);
+        entry.set_access(access);
+        self.insert_hashed(hash, entry)
+    }
+
+    /// Takes out the entry of a key.
+    #[inline]
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        let hash = self.hasher.hash(key);
+        let rehash = |entry: &Entry| self.hasher.hash(entry.key());
+        let entry = self.entries.remove(hash, |entry| entry.key() == key, rehash)?;
+        self.expires_len -= usize::from(entry.expiry().is_some());
+        Some(entry)
+    }
+
+    /// Sets the expiry of a key (Unix time in milliseconds) or clears it. Returns whether the key is
+    /// there.
+    pub fn set_expiry(&mut self, key: &[u8], expiry_ms: Option<i64>) -> bool {
+        let hash = self.hasher.hash(key);
+        let found = self.entries.find_with_digest(hash, |entry| entry.key() == key);
+        let Some((entry, expiries)) = found else { return false };
+        if entry.expiry().is_some() {
+            expiries.remove_one();
+            self.expires_len -= 1;
+        }
+        if let Some(expiry_ms) = expiry_ms {
+            expiries.add_time(expiry_ms);
+            self.expires_len += 1;
+        }
+        entry.set_expiry(expiry_ms);
+        true
+    }
+
+    /// One step of `SCAN`; see [`Table::scan`]. Shows expired entries too.
+    pub fn scan(&self, cursor: u64, count: usize, visit: impl FnMut(&Entry)) -> u64 {
+        self.entries.scan(cursor, count, |entry| self.hasher.hash(entry.key()), visit)
+    }
+
+    /// An entry, each equally likely, expired ones included.
+    pub fn random(&self, random: &mut Random) -> Option<&Entry> {
+        self.entries.random(random)
+    }
+
+    /// All entries, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Empties the database in O(1). What was in it goes to `graveyard`.
+    pub fn clear(&mut self, graveyard: &mut Graveyard) {
+        let emptied = std::mem::replace(self, Self::new(self.hasher));
+        graveyard.bury_entries(emptied.entries.into_remains());
+    }
+
+    /// Hands expired entries to `out`, going round the segments and skipping those where nothing can
+    /// be due. Ends when all had their turn, or when `work_limit` is used up: an entry looked at
+    /// costs 1, and so does a segment skipped; it may be exceeded by one segment
+    /// ([`crate::table::SEGMENT_ELEMENTS_MAX`]). The next call goes on from there.
+    pub fn expire_some(
+        &mut self,
+        now_ms: i64,
+        work_limit: usize,
+        out: &mut impl FnMut(Entry),
+    ) -> ExpireProgress {
+        let mut progress = ExpireProgress { examined: 0, expired: 0, more: false };
+        let mut turns = self.entries.segments();
+        let mut work = 0;
+        while turns > 0 && self.expires_len > 0 {
+            if work >= work_limit {
+                progress.more = true;
+                break;
+            }
+            let mut expired = 0;
+            let sweep = self.entries.sweep(
+                self.expire_position,
+                |expiries| expiries.earliest_ms < now_ms,
+                |entry| entry.is_expired(now_ms),
+                |entry| self.hasher.hash(entry.key()),
+                |entry| {
+                    expired += 1;
+                    out(entry);
+                },
+            );
+            self.expire_position = sweep.next.unwrap_or(0);
+            self.expires_len -= expired;
+            progress.examined += sweep.examined;
+            progress.expired += expired;
+            work += sweep.examined.max(1);
+            turns -= 1;
+        }
+        progress
+    }
+
+    /// The average time to live of keys that expire, in milliseconds, estimated from a sample.
+    /// 0 when there are none.
+    pub fn average_ttl_ms(&self, now_ms: i64, random: &mut Random) -> i64 {
+        if self.expires_len == 0 {
+            return 0;
+        }
+        let (mut sum, mut count) = (0_i128, 0_i128);
+        for _ in 0..TTL_SAMPLES {
+            let Some(expiry) = self.random(random).and_then(Entry::expiry) else { continue };
+            sum += i128::from((expiry - now_ms).max(0));
+            count += 1;
+        }
+        if count == 0 { 0 } else { (sum / count) as i64 }
+    }
+
+    /// Heap bytes of the table, without the entries' own.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        self.entries.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+#[path = "database_tests.rs"]
+mod tests;
