@@ -1,0 +1,36 @@
+//! CLUSTER SLAVES: the replicas of a node; a core has none.
+
+use ringlet_protocol::arguments::Arguments;
+use ringlet_protocol::reply::Reply;
+
+use super::topology;
+use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::session::Session;
+
+/// CLUSTER SLAVES node-id
+pub const SPEC: Spec = Spec {
+    name: "slaves",
+    arity: 3,
+    keys: Keys::None,
+    flags: flags::ADMIN | flags::STALE,
+    categories: 0,
+    group: Group::Cluster,
+    since: "3.0.0",
+    complexity: "O(1)",
+    summary: "Lists the replica nodes of a master node.",
+    syntax: "node-id",
+    examples: &[
+        ("CLUSTER SLAVES a", "(error) ERR This instance has cluster support disabled"),
+        (
+            "CLUSTER SLAVES 1 2 3",
+            "(error) ERR wrong number of arguments for 'cluster|slaves' command",
+        ),
+    ],
+    run: Run::Session(run),
+};
+
+fn run(session: &mut Session<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    topology::node_of(session.core, session.connection, &words[2])?;
+    reply.array(0);
+    Ok(())
+}

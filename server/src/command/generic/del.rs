@@ -1,0 +1,36 @@
+//! Job: delete keys.
+//! In: the words `DEL key [key ...]`.
+//! Out: how many keys were there.
+//! Invariant: each shard answers for its own keys; freeing never stalls the shard.
+
+use ringlet_protocol::arguments::Arguments;
+use ringlet_protocol::reply::Reply;
+
+use crate::command::spec::{CommandResult, Group, Keys, Merge, Run, Spec, categories, flags};
+use crate::shard::context::Context;
+
+/// `DEL key [key ...]`
+pub const SPEC: Spec = Spec {
+    name: "del",
+    arity: -2,
+    keys: Keys::ALL,
+    flags: flags::WRITE,
+    categories: categories::KEYSPACE,
+    group: Group::Generic,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of keys",
+    summary: "Deletes keys.",
+    syntax: "key [key ...]",
+    examples: &[
+        ("MSET one 1 two 2", "OK"),
+        ("DEL one two three", "(integer) 2"),
+        ("DEL one", "(integer) 0"),
+    ],
+    run: Run::Parts(run, Merge::Sum),
+};
+
+fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let deleted = words.from(1).iter().filter(|key| context.remove(key)).count();
+    reply.integer(deleted as i64);
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Gauges: figures of one core that other threads may read at any time.
+//! In: the core's own statistics, on each tick. Out: numbers for the admin listener.
+//! Invariant: written by one core only; readers see each number whole, perhaps one tick old.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use ringlet_runtime::memory;
+
+use crate::clients::Clients;
+use crate::shard::keyspace::Keyspace;
+use crate::statistics::Statistics;
+
+/// Figures of one core.
+#[derive(Default)]
+pub struct Gauges {
+    /// When the core last wrote these, wall clock in milliseconds; 0 before the first time.
+    pub written_ms: AtomicI64,
+    /// Connections.
+    pub clients: AtomicU64,
+    /// Connections with a blocking command under way.
+    pub blocked: AtomicU64,
+    /// Connections refused because of `maxclients`.
+    pub rejected: AtomicU64,
+    /// Connections accepted since the start.
+    pub connections: AtomicU64,
+    /// Commands run.
+    pub commands: AtomicU64,
+    /// Bytes received.
+    pub input_bytes: AtomicU64,
+    /// Bytes sent.
+    pub output_bytes: AtomicU64,
+    /// Error replies.
+    pub errors: AtomicU64,
+    /// Keys in all databases.
+    pub keys: AtomicU64,
+    /// Keys with a time to live.
+    pub expires: AtomicU64,
+    /// Keys dropped because their time was over.
+    pub expired: AtomicU64,
+    /// Reads that found their key.
+    pub hits: AtomicU64,
+    /// Reads that did not.
+    pub misses: AtomicU64,
+    /// Heap bytes: what this core's thread has allocated less what it has freed. One core's figure may
+    /// be negative (it freed what another had allocated); the sum is right.
+    pub allocated_bytes: AtomicI64,
+    /// The same after the start, before the first client.
+    startup_bytes: AtomicI64,
+    /// Longest pass of the loop in microseconds.
+    pub pass_us_max: AtomicU64,
+    /// Passes of the loop.
+    pub passes: AtomicU64,
+    /// Batches sent to other cores.
+    pub batches_sent: AtomicU64,
+    /// Commands sent to other cores.
+    pub commands_sent: AtomicU64,
+}
+
+impl Gauges {
+    /// Notes that the core is ready to serve; call it on the core's thread.
+    pub fn started(&self) {
+        self.startup_bytes.store(memory::thread_allocated() as i64, Relaxed);
+    }
+
+    /// Heap bytes of the core when it was ready to serve.
+    pub fn startup_bytes(&self) -> i64 {
+        self.startup_bytes.load(Relaxed)
+    }
+
+    /// Writes the core's figures; call it on the core's thread.
+    pub fn store(
+        &self,
+        now_ms: i64,
+        statistics: &Statistics,
+        clients: &Clients,
+        keyspace: &Keyspace,
+    ) {
+        let keys = keyspace.databases.iter().map(|database| database.len() as u64).sum();
+        let expires = keyspace.databases.iter().map(|database| database.expires_len() as u64).sum();
+        self.written_ms.store(now_ms, Relaxed);
+        self.clients.store(clients.len() as u64, Relaxed);
+        self.rejected.store(statistics.connections_rejected, Relaxed);
+        self.connections.store(statistics.connections, Relaxed);
+        self.commands.store(statistics.commands_run, Relaxed);
+        self.input_bytes.store(statistics.input_bytes, Relaxed);
+        self.output_bytes.store(statistics.output_bytes, Relaxed);
+        self.errors.store(statistics.error_replies, Relaxed);
+        self.keys.store(keys, Relaxed);
+        self.expires.store(expires, Relaxed);
+        self.expired.store(keyspace.stats.expired, Relaxed);
+        self.hits.store(keyspace.stats.hits, Relaxed);
+        self.misses.store(keyspace.stats.misses, Relaxed);
+        self.allocated_bytes.store(memory::thread_allocated() as i64, Relaxed);
+        self.pass_us_max.store(statistics.pass_us_max, Relaxed);
+        self.passes.store(statistics.passes, Relaxed);
+        self.batches_sent.store(statistics.batches_sent, Relaxed);
+        self.commands_sent.store(statistics.commands_sent, Relaxed);
+    }
+}

@@ -1,0 +1,42 @@
+//! The Ringlet data server: everything Redis does for an application, on all cores.
+//!
+//! Data flows one way: core loop -> connection -> router -> shard -> command -> reply.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod banner;
+pub mod clients;
+pub mod command;
+pub mod config;
+pub mod connection;
+pub mod core;
+pub mod core_loop;
+pub mod exec;
+pub mod executor;
+pub mod gather;
+pub mod gauges;
+pub mod help;
+pub mod info;
+pub mod intake;
+pub mod latency;
+pub mod limits;
+pub mod logging;
+pub mod mesh_traffic;
+pub mod message;
+pub mod monitor;
+pub mod outbox;
+pub mod pending;
+pub mod pid_file;
+pub mod planted;
+pub mod process;
+pub mod pubsub;
+pub mod readiness;
+pub mod router;
+pub mod session;
+pub mod shard;
+pub mod sockets;
+pub mod statistics;
+pub mod transaction;
+
+/// The Redis version whose behaviour this server has, as INFO and HELLO tell clients.
+pub const REDIS_VERSION: &str = "7.2.5";

@@ -1,0 +1,58 @@
+//! Limits: every bound of the data server that is not a directive.
+//! In: nothing. Out: constants, which INFO and the metrics show.
+//! Invariant: a queue or buffer of this crate has its bound here.
+
+/// Cores that one process runs at most.
+pub const SHARDS_MAX: usize = 1024;
+
+/// Batches that one core's queue holds at least; a core that finds too little room waits with its batch and
+/// stops reading from the clients whose commands are in it.
+pub const MESH_BATCHES_MAX: usize = 1024;
+
+/// The bound for this many cores: each may reserve one place between a look at the room that is left and
+/// another's reservation, so there must be several places for each.
+pub fn mesh_batches_max(cores: usize) -> usize {
+    (cores * 4).next_power_of_two().max(MESH_BATCHES_MAX)
+}
+
+/// Commands in one batch, after which no further client of that core is read in the pass. The client
+/// that is being read may add [`PIPELINE_UNANSWERED_MAX`] to it.
+pub const BATCH_COMMANDS_MAX: usize = 4096;
+
+/// Unanswered commands of one connection, after which no more of its input is parsed.
+pub const PIPELINE_UNANSWERED_MAX: usize = 1024;
+
+/// Bytes of unparsed input of one connection, after which nothing more is received for it.
+pub const INPUT_BYTES_PAUSE: usize = 256 << 10;
+
+/// Bytes of input buffer that an idle connection keeps.
+pub const INPUT_BYTES_KEPT: usize = 16 << 10;
+
+/// Output buffers that a core keeps for reuse, and the largest that it keeps.
+pub const OUTPUT_BUFFERS_KEPT: usize = 256;
+/// Bytes of the largest output buffer that is kept for reuse.
+pub const OUTPUT_BYTES_KEPT: usize = 64 << 10;
+
+/// Batches of requests that are taken from the queue in one pass.
+pub const BATCHES_PER_PASS_MAX: usize = 64;
+
+/// Entries that active expiry looks at in one pass.
+pub const EXPIRE_WORK_PER_PASS: usize = 400;
+
+/// Elements freed in the background in one pass.
+pub const FREE_WORK_PER_PASS: usize = 400;
+
+/// Milliseconds from tick to tick while the core is busy.
+pub const TICK_BUSY_MS: u32 = 10;
+
+/// Milliseconds from tick to tick while nothing happens.
+pub const TICK_IDLE_MS: u32 = 100;
+
+/// Milliseconds between two times that an idle core gives freed memory back to the system.
+pub const PURGE_PERIOD_MS: i64 = 5_000;
+
+/// Longest time that an orderly shutdown waits for clients to take their replies, in milliseconds.
+pub const SHUTDOWN_GRACE_MS: i64 = 5_000;
+
+const _: () = assert!(MESH_BATCHES_MAX.is_power_of_two());
+const _: () = assert!(INPUT_BYTES_KEPT < INPUT_BYTES_PAUSE);

@@ -1,0 +1,186 @@
+//! Mesh traffic: batches to other cores, replies from them.
+//! In: the batches and the outbox that a pass has filled. Out: messages in the mesh, delivered replies.
+//! Invariant: all places of a pass are reserved before anything of it is published, under the
+//! sequencer when some connection's commands (or one command) go to several shards.
+
+use ringlet_protocol::reply::{ReplyPosition, ReplyRange};
+use ringlet_runtime::mesh::{Mesh, Place};
+
+use crate::clients::Clients;
+use crate::connection::Targets;
+use crate::core::Core;
+use crate::limits::BATCHES_PER_PASS_MAX;
+use crate::message::{Note, ReplyBatch, RequestBatch};
+use crate::pending::Delivery;
+use crate::planted::{self, Bug};
+
+impl Core {
+    /// Executes requests that have arrived; true when more may be waiting.
+    pub fn take_requests(&mut self) -> bool {
+        for _ in 0..BATCHES_PER_PASS_MAX {
+            match self.inbox.receive() {
+                Some(batch) => self.execute_batch(batch),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Takes replies that have arrived; true when there were some.
+    pub fn take_replies(&mut self) -> bool {
+        let mut any = false;
+        while let Some(batch) = self.reply_inbox.receive() {
+            self.deliver(batch);
+            any = true;
+        }
+        any
+    }
+
+    /// Submits what the pass has collected for the shards. Returns true when something was submitted.
+    /// When a queue has no room nothing is: its clients stay stalled and the next pass tries again.
+    pub fn dispatch(&mut self) -> bool {
+        self.resubmit_waiters();
+        if self.batches.iter().all(|batch| batch.items.is_empty()) {
+            return false;
+        }
+        if self.cores == 1 {
+            let batch = self.take_batch(0);
+            self.execute_batch(batch);
+            return true;
+        }
+        let mut targets: Vec<usize> =
+            (0..self.cores).filter(|core| !self.batches[*core].items.is_empty()).collect();
+        let requests = self.shared.requests.clone();
+        let has_room =
+            |core: &usize| requests.backlog(*core) as usize + self.cores < requests.capacity();
+        if !targets.iter().all(has_room) {
+            return false;
+        }
+        while targets.len() > 1 && planted::has(Bug::PublishBeforeReserve) {
+            let place = requests.reserve(targets.remove(0));
+            self.publish(&requests, place);
+        }
+        // Nothing reserved before this place is left in this core's queue: it can run right here.
+        let reserve = || -> (bool, Vec<_>) {
+            let runs_here = self.inbox.is_empty();
+            let places = targets.iter().filter(|core| !(runs_here && **core == self.index));
+            let reserved = places.map(|core| {
+                // Asking gives others a chance to come in between when the bug is planted.
+                planted::has(Bug::NoSequencer);
+                requests.reserve(*core)
+            });
+            (runs_here, reserved.collect())
+        };
+        let is_sequenced = self.needs_sequence && !planted::has(Bug::NoSequencer);
+        let (runs_here, places) = if is_sequenced { requests.sequence(reserve) } else { reserve() };
+        self.statistics.sequenced += u64::from(self.needs_sequence);
+        self.needs_sequence = false;
+        for place in places {
+            self.publish(&requests, place);
+        }
+        if runs_here && !self.batches[self.index].items.is_empty() {
+            let batch = self.take_batch(self.index);
+            self.execute_batch(batch);
+        }
+        true
+    }
+
+    fn publish(&mut self, requests: &Mesh<Box<RequestBatch>>, place: Place) {
+        let core = place.core();
+        let batch = self.take_batch(core);
+        self.statistics.batches_sent += 1;
+        self.statistics.commands_sent += batch.items.len() as u64;
+        requests.publish(place, batch);
+        if core != self.index && requests.take_sleeper(core) {
+            self.ring_core(core);
+        }
+    }
+
+    fn take_batch(&mut self, core: usize) -> Box<RequestBatch> {
+        let mut fresh = self.spare_batches.pop().unwrap_or_default();
+        fresh.from = self.index as u16;
+        std::mem::replace(&mut self.batches[core], fresh)
+    }
+
+    fn ring_core(&mut self, core: usize) {
+        if let Some(bell) = self.shared.bells[core].get() {
+            self.ring.wake(bell);
+        }
+    }
+
+    /// Submits the commands of waiters again that must run over several shards.
+    fn resubmit_waiters(&mut self) {
+        for id in std::mem::take(&mut self.resubmissions) {
+            if let Some(waiter) = self.shard.blocked.get_mut(id) {
+                let (command, claim) = (waiter.command.clone(), waiter.claim.clone());
+                self.push_spanning_command(command, Some(claim));
+            }
+        }
+    }
+
+    /// Hands on what this core owes the others, and takes what it owes itself. Returns true when a
+    /// connection of this core got a reply.
+    pub fn publish_replies(&mut self) -> bool {
+        let replies = self.shared.replies.clone();
+        for core in 0..self.cores {
+            if core == self.index
+                || !self.outbox.has_for(core)
+                || replies.backlog(core) as usize + self.cores >= replies.capacity()
+            {
+                continue;
+            }
+            let place = replies.reserve(core);
+            replies.publish(place, self.outbox.take(core));
+            if replies.take_sleeper(core) {
+                self.ring_core(core);
+            }
+        }
+        let mut any = false;
+        while self.outbox.has_for(self.index) {
+            let batch = self.outbox.take(self.index);
+            self.deliver(batch);
+            any = true;
+        }
+        any
+    }
+
+    /// Gives replies to their connections and acts on notes.
+    fn deliver(&mut self, mut batch: Box<ReplyBatch>) {
+        let mut start = ReplyPosition::default();
+        for head in &batch.replies {
+            let range = ReplyRange { start, end: head.end };
+            start = head.end;
+            let (dirty, connection) = self.clients.get_with_dirty(head.origin.client);
+            let Some(connection) = connection else { continue };
+            let sequence = head.origin.sequence;
+            let output = &mut connection.output;
+            let delivery =
+                connection.pending.deliver(output, sequence, batch.from, &batch.data, range);
+            if delivery == Delivery::Partial {
+                continue;
+            }
+            if connection.waiting.as_ref().is_some_and(|wait| wait.origin == head.origin) {
+                connection.waiting = None;
+            }
+            if connection.held.as_ref().is_some_and(|hold| hold.origin == head.origin) {
+                connection.end_hold(delivery == Delivery::Aborted);
+            }
+            if connection.pending.is_empty() {
+                connection.targets = Targets::None;
+            }
+            Clients::mark_dirty(dirty, connection);
+        }
+        for note in batch.notes.drain(..) {
+            match note {
+                Note::Loan(loan) => self.take_loan(loan),
+                Note::Homecoming(homecoming) => self.come_home(homecoming),
+                Note::WaitOver(origin) => self.wait_is_over(origin),
+                Note::Monitor(line) => self.show_line(&line),
+                Note::Slow(entry) => self.add_slow(*entry),
+            }
+        }
+        self.spare_batches.extend(batch.spent.drain(..).take(self.cores * 4));
+        self.spare_batches.truncate(self.cores * 8);
+        self.outbox.recycle(batch);
+    }
+}

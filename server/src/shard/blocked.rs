@@ -1,0 +1,283 @@
+//! Blocked clients: who waits for which key of this shard, in the order in which they came.
+//! In: commands that found nothing, notices of changed keys, cancellations.
+//! Out: the keys that have become ready, and the waiter whose turn it is.
+//! Invariant: a waiter is served by one shard only, whatever number of shards it waits on: the shard
+//! that moves its `Claim` from waiting to taken. A taken claim is never given back. A client that goes
+//! away cancels the claim, before its command runs as well as while it waits.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use ahash::AHashMap;
+use ringlet_protocol::reply::Reply;
+use ringlet_runtime::timers::TimerId;
+
+use crate::message::{Client, Origin, OwnedCommand};
+use crate::shard::kind::ValueType;
+
+/// What a timed-out client gets.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum TimeoutReply {
+    /// A null array (RESP2 `*-1`): BLPOP and its kin.
+    NullArray,
+    /// A null (RESP2 `$-1`): BLMOVE, BRPOPLPUSH.
+    Null,
+    /// The integer 0: WAIT.
+    Zero,
+}
+
+impl TimeoutReply {
+    /// Writes the reply.
+    pub fn write(self, reply: &mut Reply<'_>) {
+        match self {
+            TimeoutReply::NullArray => reply.null_array(),
+            TimeoutReply::Null => reply.null(),
+            TimeoutReply::Zero => reply.integer(0),
+        }
+    }
+}
+
+/// What a command asks for when it has to wait.
+#[derive(Clone, Debug)]
+pub struct BlockRequest {
+    /// The keys that can end the wait.
+    pub keys: Vec<Box<[u8]>>,
+    /// The type a key must have to end it.
+    pub kind: ValueType,
+    /// Milliseconds, 0 for ever.
+    pub timeout_ms: i64,
+    /// The reply when the time is over.
+    pub on_timeout: TimeoutReply,
+}
+
+/// The right to answer one blocking command, shared by all shards it waits on and its connection.
+#[derive(Debug)]
+pub struct Claim {
+    state: AtomicU8,
+    /// Known once it waits.
+    on_timeout: OnceLock<TimeoutReply>,
+}
+
+const RUNNING: u8 = 0;
+const WAITING: u8 = 1;
+const TAKEN: u8 = 2;
+
+impl Claim {
+    /// A claim of a command that runs for the first time and does not wait yet.
+    pub fn new() -> Arc<Claim> {
+        Arc::new(Claim { state: AtomicU8::new(RUNNING), on_timeout: OnceLock::new() })
+    }
+
+    /// The command has to wait from now on; false when its client has gone meanwhile.
+    /// `on_timeout`: what it answers when it has waited in vain.
+    #[must_use]
+    pub fn wait(&self, on_timeout: TimeoutReply) -> bool {
+        self.on_timeout.get_or_init(|| on_timeout);
+        self.state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The client has gone: nobody may run the command or answer it any more.
+    pub fn cancel(&self) {
+        self.state.store(TAKEN, Ordering::Release);
+    }
+
+    /// True when the command was answered, or its client has gone.
+    pub fn is_over(&self) -> bool {
+        self.state.load(Ordering::Acquire) == TAKEN
+    }
+
+    /// True when the command has begun to wait at some time, whether or not it still does.
+    pub fn has_waited(&self) -> bool {
+        self.state.load(Ordering::Acquire) != RUNNING
+    }
+
+    /// True when the command waits and nobody has taken it.
+    pub fn is_waiting(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
+    /// Takes the right to answer; false when it does not wait (yet, or any more).
+    pub fn take(&self) -> bool {
+        self.state.compare_exchange(WAITING, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// As [`Claim::take`], for whoever answers without having the waiter at hand: what the command
+    /// answers when it has waited in vain.
+    pub fn take_in_vain(&self) -> Option<TimeoutReply> {
+        if self.take() { self.on_timeout.get().copied() } else { None }
+    }
+}
+
+/// Whether a waiter can be served where it waits.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Resubmission {
+    /// It runs on this shard.
+    NotNeeded,
+    /// It must be submitted again over all its shards.
+    Needed,
+    /// That is under way; those behind it wait for the outcome.
+    UnderWay,
+}
+
+/// One blocked command on one shard.
+#[derive(Clone)]
+pub struct Waiter {
+    /// Shared with the other shards that it waits on.
+    pub claim: Arc<Claim>,
+    /// Where the reply goes.
+    pub origin: Origin,
+    /// What to run when a key is ready.
+    pub command: Arc<OwnedCommand>,
+    /// What it asked for.
+    pub request: BlockRequest,
+    /// Whether it can run where it waits, or must be submitted again over all its shards because it
+    /// also writes to another one.
+    pub resubmission: Resubmission,
+    /// The shards it waits on; empty when it waits on one only.
+    pub shards: Arc<[u16]>,
+    /// Ends the wait, on the one shard that keeps the time.
+    pub timer: Option<TimerId>,
+}
+
+/// Names a waiter of one shard.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct WaiterId(u64);
+
+/// Queues of waiters by key, and the keys that were changed since they were last looked at.
+#[derive(Default)]
+pub struct ReadyKeys {
+    queues: AHashMap<(usize, Box<[u8]>), VecDeque<WaiterId>>,
+    ready: VecDeque<(usize, Box<[u8]>)>,
+    recorded: Option<Vec<(usize, Box<[u8]>)>>,
+}
+
+impl ReadyKeys {
+    /// True when nobody waits, so that changes need not be reported.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.queues.is_empty() && self.recorded.is_none()
+    }
+
+    /// A key has changed: if somebody waits for it, it is looked at when the command is over.
+    pub fn changed(&mut self, db: usize, key: &[u8]) {
+        let name = (db, Box::from(key));
+        if let Some(recorded) = &mut self.recorded
+            && !recorded.contains(&name)
+        {
+            recorded.push(name.clone());
+        }
+        if self.queues.contains_key(&name) && !self.ready.contains(&name) {
+            self.ready.push_back(name);
+        }
+    }
+
+    /// Every key of a database may have changed.
+    pub fn all_changed(&mut self, db: usize) {
+        let mut names: Vec<_> = self.queues.keys().filter(|name| name.0 == db).cloned().collect();
+        names.sort();
+        for name in names {
+            if !self.ready.contains(&name) {
+                self.ready.push_back(name);
+            }
+        }
+    }
+
+    /// From here on changes are written down for [`ReadyKeys::end_record`]: entries of other shards
+    /// are here on loan, and their owners must hear what happened to them.
+    pub fn begin_record(&mut self) {
+        self.recorded = Some(Vec::new());
+    }
+
+    /// The changes since [`ReadyKeys::begin_record`].
+    pub fn end_record(&mut self) -> Vec<(usize, Box<[u8]>)> {
+        self.recorded.take().unwrap_or_default()
+    }
+
+    /// The next key to look at.
+    pub fn next_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
+        self.ready.pop_front()
+    }
+
+    /// Takes a waiter out of a key's queue.
+    pub fn leave(&mut self, db: usize, key: &[u8], id: WaiterId) {
+        let name = (db, Box::from(key));
+        if let Some(queue) = self.queues.get_mut(&name) {
+            queue.retain(|other| *other != id);
+            if queue.is_empty() {
+                self.queues.remove(&name);
+            }
+        }
+    }
+
+    /// The waiters of a key in order of arrival.
+    pub fn queue(&self, name: &(usize, Box<[u8]>)) -> Vec<WaiterId> {
+        self.queues.get(name).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+    }
+}
+
+/// All blocked commands of one shard.
+#[derive(Default)]
+pub struct Blocked {
+    waiters: AHashMap<WaiterId, Waiter>,
+    by_client: AHashMap<Client, WaiterId>,
+    next: u64,
+}
+
+impl Blocked {
+    /// Number of commands that wait here.
+    pub fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// True when nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Adds a waiter at the end of the queue of each of `keys` (those of its keys that live here).
+    pub fn add(&mut self, ready: &mut ReadyKeys, waiter: Waiter, keys: &[Box<[u8]>]) -> WaiterId {
+        let id = WaiterId(self.next);
+        self.next += 1;
+        let db = waiter.command.header.db;
+        for key in keys {
+            let queue = ready.queues.entry((db, key.clone())).or_default();
+            if !queue.contains(&id) {
+                queue.push_back(id);
+            }
+        }
+        self.by_client.insert(waiter.origin.client, id);
+        self.waiters.insert(id, waiter);
+        id
+    }
+
+    /// A waiter.
+    pub fn get_mut(&mut self, id: WaiterId) -> Option<&mut Waiter> {
+        self.waiters.get_mut(&id)
+    }
+
+    /// Notes the timer that ends a wait.
+    pub fn set_timer(&mut self, id: WaiterId, timer: TimerId) {
+        if let Some(waiter) = self.waiters.get_mut(&id) {
+            waiter.timer = Some(timer);
+        }
+    }
+
+    /// The waiter of a connection.
+    pub fn of_client(&self, client: Client) -> Option<WaiterId> {
+        self.by_client.get(&client).copied()
+    }
+
+    /// Takes a waiter out of all its queues.
+    pub fn remove(&mut self, ready: &mut ReadyKeys, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&id)?;
+        // The client may have been let go of already and wait for something else by now.
+        if self.by_client.get(&waiter.origin.client) == Some(&id) {
+            self.by_client.remove(&waiter.origin.client);
+        }
+        for key in &waiter.request.keys {
+            ready.leave(waiter.command.header.db, key, id);
+        }
+        Some(waiter)
+    }
+}

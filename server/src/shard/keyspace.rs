@@ -1,0 +1,305 @@
+//! Keyspace: the keys of one shard in all logical databases.
+//! In: lookups and changes from `Context`, expiry and background freeing from the core loop.
+//! Out: entries; notices of changed keys for WATCH and for blocked clients.
+//! Invariant: every insertion, removal and expiry of an entry passes through this file.
+
+use std::sync::Arc;
+
+use ringlet_store::{Database, Entry, Graveyard, Limits, Random};
+
+use crate::message::Watcher;
+use crate::shard::blocked::ReadyKeys;
+use crate::shard::kind::{self, ValueType};
+use crate::shard::watch::Watched;
+
+/// Counters of one shard that INFO sums over shards.
+#[derive(Default, Clone, Debug)]
+pub struct KeyspaceStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys dropped because their time was over.
+    pub expired: u64,
+    /// Changes since the start.
+    pub changes: u64,
+}
+
+/// What a new keyspace has to know.
+#[derive(Clone)]
+pub struct KeyspaceSettings {
+    /// Number of logical databases.
+    pub databases: usize,
+    /// Thresholds of the compact encodings, and the key hash with the seed of this process.
+    pub limits: Arc<Limits>,
+    /// Which shard this is.
+    pub shard_index: usize,
+    /// How many there are.
+    pub shard_count: usize,
+    /// Seed of the random choices.
+    pub seed: u64,
+}
+
+/// The keys of one shard.
+pub struct Keyspace {
+    /// The logical databases, by index.
+    pub databases: Vec<Database>,
+    /// Thresholds of the compact encodings, and the key hash with the seed of this process.
+    pub limits: Arc<Limits>,
+    /// Counters for INFO.
+    pub stats: KeyspaceStats,
+    /// Versions of the keys that some client watches.
+    pub watched: Watched,
+    /// Keys that blocked clients wait for.
+    pub ready: ReadyKeys,
+    /// What is being freed in the background.
+    pub graveyard: Graveyard,
+    /// Active expiry, as DEBUG SET-ACTIVE-EXPIRE switches it.
+    pub active_expiry: bool,
+    /// Active expiry had more to do than fits one pass.
+    pub has_expiry_backlog: bool,
+    /// Clock for access times: seconds, 24 bits, as in Redis's LRU clock.
+    pub access_clock: u32,
+    /// Which shard this is.
+    pub shard_index: usize,
+    /// How many there are.
+    pub shard_count: usize,
+    /// Source of random choices (RANDOMKEY, SPOP, ...).
+    pub random: Random,
+}
+
+impl Keyspace {
+    /// Empty databases.
+    pub fn new(settings: &KeyspaceSettings) -> Keyspace {
+        let KeyspaceSettings { databases, limits, shard_index, shard_count, seed } = settings;
+        Keyspace {
+            databases: (0..*databases).map(|_| Database::new(limits.hasher)).collect(),
+            limits: limits.clone(),
+            stats: KeyspaceStats::default(),
+            watched: Watched::default(),
+            ready: ReadyKeys::default(),
+            graveyard: Graveyard::default(),
+            active_expiry: true,
+            has_expiry_backlog: false,
+            access_clock: 0,
+            shard_index: *shard_index,
+            shard_count: *shard_count,
+            random: Random::new(*seed),
+        }
+    }
+
+    /// The entry of a key for reading: counts a hit or a miss, moves the access time on.
+    #[inline]
+    pub(crate) fn read(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        no_touch: bool,
+    ) -> Option<&Entry> {
+        self.drop_expired(db, key, now_ms);
+        let Some(entry) = self.databases[db].find_mut(key) else {
+            self.stats.misses += 1;
+            return None;
+        };
+        self.stats.hits += 1;
+        touch(entry, self.access_clock, no_touch);
+        Some(entry)
+    }
+
+    /// The entry of a key for a change: moves the access time on.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        no_touch: bool,
+    ) -> Option<&mut Entry> {
+        self.drop_expired(db, key, now_ms);
+        let entry = self.databases[db].find_mut(key)?;
+        touch(entry, self.access_clock, no_touch);
+        Some(entry)
+    }
+
+    /// The entry of a key for reading about it: counts a hit or a miss, leaves the access time alone.
+    pub(crate) fn look(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
+        self.drop_expired(db, key, now_ms);
+        let entry = self.databases[db].find(key);
+        match entry {
+            Some(_) => self.stats.hits += 1,
+            None => self.stats.misses += 1,
+        }
+        entry
+    }
+
+    /// Drops a key whose time is over.
+    #[inline]
+    fn drop_expired(&mut self, db: usize, key: &[u8], now_ms: i64) {
+        if self.databases[db].expires_len() > 0 && self.is_expired(db, key, now_ms) {
+            self.expire(db, key);
+        }
+    }
+
+    pub(crate) fn peek(&self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
+        let entry = self.databases[db].find(key)?;
+        (!entry.is_expired(now_ms)).then_some(entry)
+    }
+
+    /// True when the key is in its table though its time is over.
+    pub fn is_expired(&self, db: usize, key: &[u8], now_ms: i64) -> bool {
+        self.databases[db].find(key).is_some_and(|entry| entry.is_expired(now_ms))
+    }
+
+    fn expire(&mut self, db: usize, key: &[u8]) {
+        if let Some(entry) = self.take_entry(db, key) {
+            self.stats.expired += 1;
+            // Also a key that is here on loan: its owner must hear of it.
+            self.notify(db, key);
+            self.bury(entry);
+        }
+    }
+
+    /// Puts an entry in and frees what it replaces; reports nothing. Also how lent entries come home.
+    pub(crate) fn insert_entry(&mut self, db: usize, entry: Entry) {
+        if let Some(replaced) = self.databases[db].insert(entry) {
+            self.bury(replaced);
+        }
+    }
+
+    /// Stores a string, in the memory of what it replaces where that fits; reports nothing.
+    #[inline]
+    pub(crate) fn set_string(&mut self, db: usize, key: &[u8], value: &[u8], expiry: Option<i64>) {
+        let replaced = self.databases[db].set_string(key, value, expiry, self.access_clock);
+        if let Some(replaced) = replaced {
+            self.bury(replaced);
+        }
+    }
+
+    /// Takes an entry out whether expired or not; reports nothing. Also how entries are lent.
+    pub(crate) fn take_entry(&mut self, db: usize, key: &[u8]) -> Option<Entry> {
+        self.databases[db].remove(key)
+    }
+
+    pub(crate) fn set_expiry(&mut self, db: usize, key: &[u8], expiry_ms: Option<i64>) {
+        self.databases[db].set_expiry(key, expiry_ms);
+    }
+
+    pub(crate) fn is_empty_collection(&self, db: usize, key: &[u8]) -> bool {
+        self.databases[db].find(key).is_some_and(kind::is_empty_collection)
+    }
+
+    /// What stands here while the whole keyspace is lent: no keys, the same settings.
+    pub(crate) fn stand_in(&self) -> Keyspace {
+        Keyspace::new(&KeyspaceSettings {
+            databases: self.databases.len(),
+            limits: self.limits.clone(),
+            shard_index: self.shard_index,
+            shard_count: self.shard_count,
+            seed: 0,
+        })
+    }
+
+    /// Takes these keys out of all databases, expired or not; reports nothing.
+    pub(crate) fn take_everywhere(&mut self, keys: &[Box<[u8]>]) -> Vec<(usize, Entry)> {
+        let mut taken = Vec::with_capacity(keys.len());
+        for key in keys {
+            for (db, database) in self.databases.iter_mut().enumerate() {
+                if !database.is_empty()
+                    && let Some(entry) = database.remove(key)
+                {
+                    taken.push((db, entry));
+                }
+            }
+        }
+        taken
+    }
+
+    /// The type of a key that is there and has not expired.
+    pub(crate) fn value_type(&self, db: usize, key: &[u8], now_ms: i64) -> Option<ValueType> {
+        self.peek(db, key, now_ms).map(ValueType::of)
+    }
+
+    /// A watcher wants to know whether this key changes from now on.
+    pub(crate) fn watch(&mut self, watcher: Watcher, db: usize, key: &[u8], now_ms: i64) {
+        if self.is_expired(db, key, now_ms) {
+            self.expire(db, key);
+        }
+        self.watched.watch(watcher, db, key);
+    }
+
+    /// Frees an entry: at once when that is cheap, otherwise in the background.
+    pub(crate) fn bury(&mut self, entry: Entry) {
+        self.graveyard.bury(entry);
+    }
+
+    pub(crate) fn count_change(&mut self) {
+        self.stats.changes += 1;
+    }
+
+    /// True when somebody watches keys or waits for some: only then are changes worth a notice.
+    #[inline]
+    pub(crate) fn has_observers(&self) -> bool {
+        !self.watched.is_empty() || !self.ready.is_idle()
+    }
+
+    pub(crate) fn notify(&mut self, db: usize, key: &[u8]) {
+        self.watched.changed(db, key);
+        self.ready.changed(db, key);
+    }
+
+    /// Empties a database. The entries are freed in the background, in slices.
+    pub fn flush(&mut self, db: usize) {
+        let keys = self.databases[db].len() as u64;
+        self.stats.changes += keys;
+        let database = &self.databases[db];
+        self.watched.flushed(db, |key| database.find(key).is_some());
+        self.databases[db].clear(&mut self.graveyard);
+    }
+
+    /// Exchanges two databases; whoever waits on either sees the other's keys at once.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        for db in [first, second] {
+            let (one, other) = (&self.databases[first], &self.databases[second]);
+            self.watched.flushed(db, |key| one.find(key).is_some() || other.find(key).is_some());
+        }
+        self.databases.swap(first, second);
+        for db in [first, second] {
+            self.ready.all_changed(db);
+        }
+    }
+
+    /// One slice of active expiry over all databases: looks at about `work_limit` entries at most.
+    /// Returns true when more is left to do right away.
+    pub fn expire_slice(&mut self, now_ms: i64, work_limit: usize) -> bool {
+        if !self.active_expiry {
+            return false;
+        }
+        let mut more = false;
+        for db in 0..self.databases.len() {
+            if self.databases[db].expires_len() == 0 {
+                continue;
+            }
+            let Keyspace { databases, watched, graveyard, stats, .. } = self;
+            let progress = databases[db].expire_some(now_ms, work_limit, &mut |entry: Entry| {
+                stats.expired += 1;
+                watched.changed(db, entry.key());
+                graveyard.bury(entry);
+            });
+            more |= progress.more;
+        }
+        more
+    }
+
+    /// The hash of a key in this process's tables.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.limits.hasher.hash(key)
+    }
+}
+
+#[inline]
+fn touch(entry: &mut Entry, access: u32, no_touch: bool) {
+    if !no_touch && entry.access() != access {
+        entry.set_access(access);
+    }
+}

@@ -1,0 +1,51 @@
+// Job: ioredis's cluster client against the ports of the shards.
+// In: a server of the harness with shard ports. Out: results of node's test runner.
+// Invariant: the client is unmodified.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { after, before, describe, test } = require("node:test");
+const { IS_REDIS, SHARDS, Server, until } = require("./harness");
+
+describe("cluster", { skip: IS_REDIS && "a lone redis-server is no cluster" }, () => {
+  let server;
+  let cluster;
+
+  before(async () => {
+    server = await Server.start({}, true);
+    cluster = server.connectCluster(0);
+  });
+
+  after(async () => {
+    if (server) await server.close();
+  });
+
+  test("keys spread over the shards and are seen on the main port", async () => {
+    const numbers = Array.from({ length: 500 }, (_, number) => number);
+    await Promise.all(numbers.map((number) => cluster.set(`key:${number}`, number)));
+    const values = await Promise.all(numbers.map((number) => cluster.get(`key:${number}`)));
+    assert.deepEqual(values, numbers.map(String));
+    assert.equal(cluster.nodes("master").length, SHARDS);
+    const main = server.connect();
+    assert.equal(await main.get("key:7"), "7");
+    assert.equal(await main.dbsize(), 500);
+  });
+
+  test("pipelines and transactions on one hash tag", async () => {
+    const replies = await cluster.multi().set("{tag}a", 1).incr("{tag}a").exec();
+    assert.deepEqual(replies, [[null, "OK"], [null, 2]]);
+    const pipeline = cluster.pipeline();
+    for (let number = 0; number < 100; number += 1) pipeline.incr("{tag}counter");
+    assert.equal((await pipeline.exec()).length, 100);
+  });
+
+  test("publish and subscribe", async () => {
+    const listener = server.connectCluster(1);
+    const seen = [];
+    listener.on("message", (channel, message) => seen.push(message));
+    await listener.subscribe("channel");
+    await cluster.publish("channel", "hello");
+    await until(() => seen.length === 1);
+    assert.deepEqual(seen, ["hello"]);
+  });
+});
