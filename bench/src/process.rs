@@ -1,0 +1,140 @@
+//! Job: read from /proc what a process has used.
+//! In: a process id. Out: CPU time, resident memory, time spent waiting for a CPU.
+//! Invariant: figures are those of the whole process: all its threads, also ended ones where the
+//! kernel still counts them. The text formats are those of proc(5).
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// Clock ticks of /proc/PID/stat per second. Linux shows user space 100 on every architecture
+/// (USER_HZ), whatever the kernel's own tick is.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// CPU time of a process since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// Time in user mode.
+    pub user: Duration,
+    /// Time in the kernel on its behalf.
+    pub system: Duration,
+}
+
+impl CpuTime {
+    /// User and system time.
+    pub fn total(self) -> Duration {
+        self.user + self.system
+    }
+
+    /// What was used since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+        }
+    }
+}
+
+/// CPU time of `pid`, with the kernel's resolution of 10 ms.
+///
+/// # Errors
+/// The process is gone, or the file is not as proc(5) says.
+pub fn cpu_time(pid: u32) -> io::Result<CpuTime> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    parse_stat(&text).ok_or_else(|| malformed("stat", pid))
+}
+
+/// Resident memory of `pid` in bytes (VmRSS).
+///
+/// # Errors
+/// The process is gone, or the file is not as proc(5) says.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    parse_resident(&text).ok_or_else(|| malformed("status", pid))
+}
+
+/// How long the living threads of `pid` were ready to run but had no CPU: the noise of the machine
+/// as the process felt it.
+///
+/// # Errors
+/// The process is gone, or the kernel keeps no such figures (CONFIG_SCHED_INFO).
+pub fn waited_for_cpu(pid: u32) -> io::Result<Duration> {
+    let mut waited = Duration::ZERO;
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(entry?.path().join("schedstat"))?;
+        waited += parse_schedstat(&text).ok_or_else(|| malformed("schedstat", pid))?;
+    }
+    Ok(waited)
+}
+
+fn malformed(file: &str, pid: u32) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{file} is not understood"))
+}
+
+/// Fields 14 (utime) and 15 (stime). The name in field 2 may hold spaces and parentheses, so
+/// counting starts behind its last parenthesis, where field 3 stands.
+fn parse_stat(text: &str) -> Option<CpuTime> {
+    let (_, fields) = text.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(14 - 3);
+    let mut ticks = || -> Option<Duration> {
+        let ticks: u64 = fields.next()?.parse().ok()?;
+        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    };
+    Some(CpuTime { user: ticks()?, system: ticks()? })
+}
+
+fn parse_resident(text: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// The second of three numbers: nanoseconds spent waiting on a run queue.
+fn parse_schedstat(text: &str) -> Option<Duration> {
+    let nanoseconds = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_is_read_behind_a_name_with_spaces_and_parentheses() {
+        let text = "4711 (a ) b (c) S 1 4711 4711 0 -1 4194560 2514 0 0 0 321 123 7 8 20 0 5 0";
+        let expected =
+            CpuTime { user: Duration::from_millis(3210), system: Duration::from_millis(1230) };
+        assert_eq!(parse_stat(text), Some(expected));
+        assert_eq!(expected.total(), Duration::from_millis(4440));
+        assert_eq!(parse_stat("4711 (name) S 1 2"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn a_difference_never_goes_below_zero() {
+        let early = CpuTime { user: Duration::from_millis(30), system: Duration::from_millis(10) };
+        let late = CpuTime { user: Duration::from_millis(50), system: Duration::from_millis(10) };
+        assert_eq!(late.since(early).total(), Duration::from_millis(20));
+        assert_eq!(early.since(late).total(), Duration::ZERO);
+    }
+
+    #[test]
+    fn resident_memory_is_in_kibibytes() {
+        let text = "Name:\tx\nVmPeak:\t  9000 kB\nVmRSS:\t    2048 kB\nThreads:\t1\n";
+        assert_eq!(parse_resident(text), Some(2048 * 1024));
+        assert_eq!(parse_resident("Name:\tkthread\n"), None);
+    }
+
+    #[test]
+    fn schedstat_tells_the_time_of_waiting() {
+        assert_eq!(parse_schedstat("900 1500 3\n"), Some(Duration::from_nanos(1500)));
+        assert_eq!(parse_schedstat("900\n"), None);
+    }
+
+    #[test]
+    fn our_own_process_can_be_read() {
+        let pid = std::process::id();
+        assert!(resident_bytes(pid).expect("VmRSS") > 100_000);
+        cpu_time(pid).expect("stat");
+    }
+}

@@ -1,0 +1,271 @@
+//! Job: the measurements of the data server beside redis-server.
+//! In: a [`Plan`]. Out: rows of the report, and notes that a reader needs to judge them.
+//! Invariant: all servers of a scenario take turns within each round, so that the noise of a shared
+//! machine meets all of them alike; what a server did is counted for its process as a whole.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::closed::Closed;
+use crate::compare::{Row, Spread, Target};
+use crate::gap::{self, Disturbance};
+use crate::launch::{Kind, Launcher};
+use crate::load::{self, Offer};
+use crate::process;
+use crate::traffic::{
+    KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, refuse_errors, set_sixteen,
+};
+
+const CLIENTS: usize = 50;
+/// What a freshly started server gets to come to rest.
+pub const SETTLE: Duration = Duration::from_secs(1);
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Rounds in which the servers take turns.
+    pub rounds: usize,
+    /// Rounds of the scenarios that insert millions of keys.
+    pub long_rounds: usize,
+    /// Requests of one closed-loop measurement without pipelining; ten times at depth 16.
+    pub requests: u64,
+    /// Seconds of one latency measurement.
+    pub latency_seconds: u64,
+    /// Keys of the memory scenario.
+    pub memory_keys: u64,
+    /// Keys that are inserted while another client is watched.
+    pub insert_keys: u64,
+    /// Keys that expire within one second.
+    pub expire_keys: u64,
+    /// Seconds of idling.
+    pub idle_seconds: u64,
+    /// Share of Redis's closed-loop throughput that is offered to both for latencies.
+    pub offered_share: f64,
+    /// A field of INFO in which the server under test tells its own longest loop pass.
+    pub pause_field: Option<String>,
+}
+
+/// The scenarios, by the names that `--only` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// CPU time per request.
+    Cpu,
+    /// Latency at equal offered load.
+    Latency,
+    /// Resident memory per key.
+    Memory,
+    /// Longest gap while keys are inserted.
+    Insert,
+    /// Longest gap while keys expire.
+    Expire,
+    /// CPU of an idle server.
+    Idle,
+}
+
+impl Scenario {
+    /// All, in the order of the report.
+    pub const ALL: [Self; 6] =
+        [Self::Cpu, Self::Latency, Self::Memory, Self::Insert, Self::Expire, Self::Idle];
+}
+
+/// What a scenario found.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Lines of the table.
+    pub rows: Vec<Row>,
+    /// Sentences below it.
+    pub notes: Vec<String>,
+}
+
+impl Findings {
+    /// Adds a line to the table, unless nothing was measured.
+    pub fn row(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        peer: &[f64],
+        own: &[f64],
+        target: Target,
+    ) {
+        self.rows.extend(Row::new(name, unit, peer, own, target));
+    }
+}
+
+/// How a row names the server with that many shards.
+fn shards(count: usize) -> &'static str {
+    if count == 1 { "1 shard" } else { "2 shards" }
+}
+
+/// The server under test on one core.
+pub const ONE_SHARD: Kind = Kind::Ringlet { shards: 1 };
+const TWO_SHARDS: Kind = Kind::Ringlet { shards: 2 };
+
+/// Measures one scenario.
+///
+/// # Errors
+/// A server or a tool that cannot be started or breaks off; never a slow one.
+pub fn run(scenario: Scenario, plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    match scenario {
+        Scenario::Cpu => cpu(plan, launcher),
+        Scenario::Latency => latency(plan, launcher),
+        Scenario::Memory => memory(plan, launcher),
+        Scenario::Insert => gap::run(plan, launcher, Disturbance::Insert),
+        Scenario::Expire => gap::run(plan, launcher, Disturbance::Expire),
+        Scenario::Idle => idle(plan, launcher),
+    }
+}
+
+/// CPU time per request in microseconds, closed loop.
+fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    let servers = [Kind::Redis, ONE_SHARD, TWO_SHARDS]
+        .map(|kind| launcher.start(kind))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    for server in &servers {
+        fill_small(server)?;
+    }
+    let mut findings = Findings::default();
+    for (pipeline, targets) in [(1, [0.92, 1.20]), (16, [0.60, 0.85])] {
+        for test in ["get", "set"] {
+            let closed = Closed {
+                test,
+                clients: CLIENTS,
+                pipeline,
+                requests: if pipeline == 1 { plan.requests } else { plan.requests * 8 },
+                value_bytes: VALUE_BYTES,
+                keys: KEYS,
+            };
+            let mut figures = vec![Vec::new(); servers.len()];
+            let mut throughput = vec![Vec::new(); servers.len()];
+            for round in 0..plan.rounds {
+                // Who begins changes from round to round.
+                for turn in 0..servers.len() {
+                    let index = (round + turn) % servers.len();
+                    let pid = servers[index].pid();
+                    let before = process::cpu_time(pid)?;
+                    throughput[index].push(closed.run(servers[index].address)? / 1000.0);
+                    let used = process::cpu_time(pid)?.since(before).total();
+                    figures[index].push(used.as_secs_f64() * 1e6 / closed.requests as f64);
+                }
+            }
+            let upper = test.to_uppercase();
+            for (own, target) in [1, 2].into_iter().zip(targets) {
+                let name = format!(
+                    "CPU per {upper}, {CLIENTS} clients, pipeline {pipeline}, {}",
+                    shards(own)
+                );
+                findings.row(&name, "us", &figures[0], &figures[own], Target::Ratio(target));
+            }
+            let medians: Vec<String> = throughput
+                .iter()
+                .filter_map(|figures| Spread::of(figures))
+                .map(|spread| format!("{:.0}", spread.median))
+                .collect();
+            findings.notes.push(format!(
+                "{upper} at pipeline {pipeline}, thousands of requests per second as redis-benchmark \
+                 saw them (Redis, 1 shard, 2 shards): {}.",
+                medians.join(", ")
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+/// Latency percentiles at a rate that is the same for both.
+fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    let kinds = [Kind::Redis, ONE_SHARD, TWO_SHARDS];
+    let servers =
+        kinds.map(|kind| launcher.start(kind)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    for server in &servers {
+        fill_small(server)?;
+    }
+    let closed = Closed {
+        test: "get",
+        clients: CLIENTS,
+        pipeline: 1,
+        requests: plan.requests,
+        value_bytes: VALUE_BYTES,
+        keys: KEYS,
+    };
+    let rate = (closed.run(servers[0].address)? * plan.offered_share).round();
+    const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+    let mut figures = vec![vec![Vec::new(); QUANTILES.len()]; servers.len()];
+    let mut lateness = load::histogram();
+    for round in 0..plan.rounds {
+        for turn in 0..servers.len() {
+            let index = (round + turn) % servers.len();
+            let mut encode = get_or_set;
+            let offer =
+                Offer { rate, connections: CLIENTS, random_gaps: true, encode: &mut encode };
+            let time = Duration::from_secs(plan.latency_seconds);
+            let outcome = load::run(servers[index].address, time, Some(offer), None)?;
+            refuse_errors(&outcome)?;
+            lateness.add(&outcome.lateness).map_err(io::Error::other)?;
+            for (figures, (_, quantile)) in figures[index].iter_mut().zip(QUANTILES) {
+                figures.push(outcome.latency.value_at_quantile(quantile) as f64 / 1000.0);
+            }
+        }
+    }
+    let mut findings = Findings::default();
+    for own in 1..servers.len() {
+        for (at, (name, _)) in QUANTILES.iter().enumerate() {
+            let target = if own == 1 && *name == "p99" { Target::Ratio(1.0) } else { Target::None };
+            let name = format!("latency {name} at {rate:.0} requests/s, {}", shards(own));
+            findings.row(&name, "us", &figures[0][at], &figures[own][at], target);
+        }
+    }
+    findings.notes.push(format!(
+        "Latency: open loop, half GET and half SET over {CLIENTS} connections at random (exponential) \
+         gaps, {:.0} % of what Redis reached in a closed loop; counted from the intended time of \
+         sending. The generator itself was late by {:.0} us at p50 and {:.0} us at p99.",
+        plan.offered_share * 100.0,
+        lateness.value_at_quantile(0.5) as f64 / 1000.0,
+        lateness.value_at_quantile(0.99) as f64 / 1000.0,
+    ));
+    Ok(findings)
+}
+
+/// Resident memory per key of 16 bytes with a value of 16 bytes.
+fn memory(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    let mut figures = [Vec::new(), Vec::new()];
+    for _ in 0..plan.long_rounds {
+        for (kind, figures) in [Kind::Redis, ONE_SHARD].into_iter().zip(&mut figures) {
+            let server = launcher.start(kind)?;
+            let before = process::resident_bytes(server.pid())?;
+            fill_many(&server, plan.memory_keys, &mut set_sixteen, None)?;
+            let after = process::resident_bytes(server.pid())?;
+            let grown = after.saturating_sub(before) as f64;
+            figures.push(grown / plan.memory_keys as f64);
+        }
+    }
+    let mut findings = Findings::default();
+    let name = format!("resident memory per key, {} keys of 16+16 bytes", plan.memory_keys);
+    findings.row(&name, "bytes", &figures[0], &figures[1], Target::Figure(72.0));
+    Ok(findings)
+}
+
+/// CPU time of servers that nobody asks anything, in percent of one CPU.
+fn idle(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    let servers = [Kind::Redis, ONE_SHARD, TWO_SHARDS]
+        .map(|kind| launcher.start(kind))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    thread::sleep(SETTLE);
+    let before =
+        servers.iter().map(|s| process::cpu_time(s.pid())).collect::<io::Result<Vec<_>>>()?;
+    let start = Instant::now();
+    thread::sleep(Duration::from_secs(plan.idle_seconds));
+    let elapsed = start.elapsed().as_secs_f64();
+    let mut figures = Vec::new();
+    for (server, before) in servers.iter().zip(before) {
+        let used = process::cpu_time(server.pid())?.since(before).total().as_secs_f64();
+        figures.push(used / elapsed * 100.0);
+    }
+    let mut findings = Findings::default();
+    for own in [1, 2] {
+        let name = format!("idle server, {}, over {} s", shards(own), plan.idle_seconds);
+        findings.row(&name, "% of a CPU", &figures[..1], &figures[own..=own], Target::Figure(1.0));
+    }
+    Ok(findings)
+}

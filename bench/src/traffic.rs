@@ -1,0 +1,102 @@
+//! Job: the requests that the scenarios send, and the filling of servers with them.
+//! In: a server, numbers. Out: keys in the server, what a probe saw meanwhile.
+//! Invariant: a filling that did not make its keys is an error, so that no figure rests on less work
+//! than it says.
+
+use std::io;
+use std::time::Duration;
+
+use crate::closed::key_name;
+use crate::launch::Server;
+use crate::load::{self, Fill, Offer, Outcome};
+use crate::resp;
+
+/// Bytes of a value in the CPU and latency scenarios.
+pub const VALUE_BYTES: usize = 64;
+/// Keys in the CPU and latency scenarios.
+pub const KEYS: u64 = 100_000;
+/// Connections that fill a server.
+pub const FILL_CONNECTIONS: usize = 4;
+/// Probes per second: one every 0.2 ms.
+const PROBE_RATE: f64 = 5000.0;
+
+/// The keys that redis-benchmark will ask for, so that every GET finds one.
+///
+/// # Errors
+/// A server that breaks off, or answers with errors.
+pub fn fill_small(server: &Server) -> io::Result<()> {
+    let mut encode = |number, output: &mut Vec<u8>| {
+        resp::encode(&[b"SET", key_name(number).as_bytes(), &[b'v'; VALUE_BYTES]], output);
+    };
+    fill_many(server, KEYS, &mut encode, None).map(drop)
+}
+
+/// Sends `count` requests as fast as the server takes them, with a probe beside it if `watch` says
+/// for how long at least; all of them must have made a key.
+///
+/// # Errors
+/// A server that breaks off, answers with errors, or lacks keys afterwards.
+pub fn fill_many<'a>(
+    server: &Server,
+    count: u64,
+    encode: &'a mut load::Encode<'a>,
+    watch: Option<Duration>,
+) -> io::Result<Outcome> {
+    let fill = Fill { connections: FILL_CONNECTIONS, count, encode };
+    let mut ping = encode_ping;
+    let offer = watch.map(|_| probe_offer(&mut ping));
+    let outcome = load::run(server.address, watch.unwrap_or_default(), offer, Some(fill))?;
+    refuse_errors(&outcome)?;
+    let held = server.key_count()?;
+    if held < count {
+        return Err(io::Error::other(format!("{held} keys are there after {count} insertions")));
+    }
+    Ok(outcome)
+}
+
+/// Probes a server for `duration`.
+///
+/// # Errors
+/// A server that breaks off, or answers with errors.
+pub fn probe(server: &Server, duration: Duration) -> io::Result<Outcome> {
+    let mut ping = encode_ping;
+    let outcome = load::run(server.address, duration, Some(probe_offer(&mut ping)), None)?;
+    refuse_errors(&outcome)?;
+    Ok(outcome)
+}
+
+fn probe_offer<'a>(encode: &'a mut load::Encode<'a>) -> Offer<'a> {
+    Offer { rate: PROBE_RATE, connections: 1, random_gaps: false, encode }
+}
+
+fn encode_ping(_: u64, output: &mut Vec<u8>) {
+    resp::encode(&[b"PING"], output);
+}
+
+/// Half GET, half SET, over all keys.
+pub fn get_or_set(number: u64, output: &mut Vec<u8>) {
+    // A multiplier without common factor with KEYS visits all keys in a mixed order.
+    let key = key_name(number.wrapping_mul(7919) % KEYS);
+    if number.is_multiple_of(2) {
+        resp::encode(&[b"GET", key.as_bytes()], output);
+    } else {
+        resp::encode(&[b"SET", key.as_bytes(), &[b'v'; VALUE_BYTES]], output);
+    }
+}
+
+/// A key of 16 bytes with a value of 16 bytes that is no number.
+pub fn set_sixteen(number: u64, output: &mut Vec<u8>) {
+    let value = format!("v{number:015x}");
+    resp::encode(&[b"SET", key_name(number).as_bytes(), value.as_bytes()], output);
+}
+
+/// Refuses a run in which the server answered with errors.
+///
+/// # Errors
+/// There were error replies.
+pub fn refuse_errors(outcome: &Outcome) -> io::Result<()> {
+    if outcome.errors == 0 {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{} error replies", outcome.errors)))
+}
