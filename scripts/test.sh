@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Runs every test, on a bare Debian 12 with Rust and root (or sudo without a password): installs the
+# peers it needs, then runs the stages below.
+# Usage: scripts/test.sh [STAGE ...]
+# Stages: lint unit contract planted differential clients fuzz (all of them by default).
+# RINGLET_SEED repeats a run; RINGLET_DIFFERENTIAL_SECONDS and RINGLET_CONTRACT_SECONDS lengthen it.
+# Ends with one line, "N passed, N failed", and exit code 0 only when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+ALL_STAGES=(lint unit contract planted differential clients fuzz)
+STAGES=("$@")
+[ ${#STAGES[@]} -gt 0 ] || STAGES=("${ALL_STAGES[@]}")
+TARGET=${CARGO_TARGET_DIR:-target}
+TOOLS=$TARGET/test-tools
+LOGS=$TARGET/test-logs
+SERVER=$(realpath -m "$TARGET/release/ringlet-server")
+LIMIT_SECONDS=2400
+passed=0
+failed=0
+child=
+
+# Every check runs under timeout(1), in a process group of its own that it passes signals on to.
+cleanup() {
+    [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# Adds up what the test runners in a log say about themselves: "passed failed".
+counts() {
+    awk '
+        /^test result: / { passed += $4; failed += $6 }
+        /^# pass [0-9]+$/ { passed += $3 }
+        /^# fail [0-9]+$/ { failed += $3 }
+        /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+        /^Ran [0-9]+ tests? in / { ran += $2 }
+        /^(OK|FAILED)( \(.*\))?$/ {
+            bad = 0
+            skipped = 0
+            for (i = 2; i <= NF; i++) {
+                split($i, part, "=")
+                gsub(/[^a-z]/, "", part[1])
+                if (part[1] == "failures" || part[1] == "errors") bad += part[2] + 0
+                if (part[1] == "skipped") skipped += part[2] + 0
+            }
+            failed += bad
+            passed += ran - bad - skipped
+            ran = 0
+        }
+        END { print passed + 0, failed + 0 }
+    ' "$1"
+}
+
+check() { # what, command ...
+    local what=$1 log status good bad
+    shift
+    log=$LOGS/${what//[^A-Za-z0-9]/-}.log
+    printf '\n== %s\n' "$what"
+    timeout -k 10 "$LIMIT_SECONDS" "$@" >"$log" 2>&1 &
+    child=$!
+    tail -n +1 -f -s 0.2 --pid=$child "$log" &
+    # Not in the foreground: only wait lets the trap for signals run at once.
+    wait $child
+    status=$?
+    child=
+    wait
+    read -r good bad < <(counts "$log")
+    if [ "$status" != 0 ]; then
+        [ "$bad" -gt 0 ] || bad=1
+        printf '!! failed (exit code %s): %s\n' "$status" "$what"
+    elif [ "$good" = 0 ]; then
+        good=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    [ "$status" = 0 ]
+}
+
+# --- peers ---------------------------------------------------------------------------------------
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_packages() {
+    local wanted=()
+    command -v redis-server >/dev/null || wanted+=(redis-server)
+    command -v redis-cli >/dev/null || wanted+=(redis-tools)
+    command -v cc >/dev/null || wanted+=(gcc libc6-dev)
+    command -v make >/dev/null || wanted+=(make)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
+    command -v node >/dev/null || wanted+=(nodejs)
+    command -v npm >/dev/null || wanted+=(npm)
+    [ ${#wanted[@]} -gt 0 ] || return 0
+    echo "installing: ${wanted[*]}"
+    as_root apt-get update -qq || return 1
+    # The packages must not start services of their own.
+    local policy=/usr/sbin/policy-rc.d made=no result
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
+        made=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "${wanted[@]}" >/dev/null
+    result=$?
+    [ $made = no ] || as_root rm -f $policy
+    return $result
+}
+
+# --- stages --------------------------------------------------------------------------------------
+
+stage_lint() {
+    check 'format' cargo fmt --all --check
+    check 'clippy' cargo clippy --workspace --all-targets -- -D warnings
+}
+
+stage_unit() {
+    check 'unit tests' cargo test --workspace --no-fail-fast --exclude ringlet-server
+    check 'server tests' cargo test -p ringlet-server --no-fail-fast -- --skip the_contract_holds
+}
+
+stage_contract() {
+    check 'contract' env RINGLET_CONTRACT_SECONDS="${RINGLET_CONTRACT_SECONDS:-6}" \
+        RINGLET_SERVER_BINARY="$SERVER" \
+        cargo test -p ringlet-server --test contract -- --test-threads 1 the_contract_holds
+}
+
+stage_planted() {
+    check 'planted bugs are noticed' cargo test -p ringlet-server --features planted-bugs \
+        --test contract -- --test-threads 1 planted
+}
+
+stage_differential() {
+    local shards
+    check 'build the differential check' cargo build -q --release -p ringlet-check || return
+    for shards in 1 2 4; do
+        check "differential, $shards shards" "$TARGET/release/ringlet-check" differential \
+            --binary "$SERVER" --shards "$shards" ${RINGLET_SEED:+--seed "$RINGLET_SEED"} \
+            --seconds "${RINGLET_DIFFERENTIAL_SECONDS:-45}"
+    done
+}
+
+stage_clients() {
+    local tests=server/tests/clients
+    [ -x "$TOOLS/venv/bin/python" ] || python3 -m venv "$TOOLS/venv"
+    if check 'install redis-py' "$TOOLS/venv/bin/pip" install -q --disable-pip-version-check \
+        -r $tests/python/requirements.txt; then
+        check 'redis-py' env RINGLET_SERVER_BINARY="$SERVER" PYTHONDONTWRITEBYTECODE=1 \
+            "$TOOLS/venv/bin/python" -m unittest discover -s $tests/python -t $tests/python
+    fi
+    if check 'install ioredis' npm ci --silent --no-audit --no-fund --prefix $tests/ioredis; then
+        check 'ioredis' env RINGLET_SERVER_BINARY="$SERVER" npm test --silent --prefix $tests/ioredis
+    fi
+}
+
+# With cargo-fuzz the fuzz targets run for half a minute each; without it the bounded random runs
+# among the parser's own tests count.
+stage_fuzz() {
+    local target folder=shared/protocol/fuzz
+    check 'bounded random requests' cargo test -p ringlet-protocol random
+    cargo fuzz --version >/dev/null 2>&1 || return 0
+    for target in request reply; do
+        mkdir -p "$folder/corpus/$target"
+        check "fuzz $target" env RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $folder $target \
+            $folder/corpus/$target $folder/seeds/$target -- -max_total_time=30
+    done
+}
+
+# --- run -----------------------------------------------------------------------------------------
+
+for stage in "${STAGES[@]}"; do
+    if ! declare -F "stage_$stage" >/dev/null; then
+        echo "unknown stage '$stage'; stages: ${ALL_STAGES[*]}" >&2
+        exit 2
+    fi
+done
+mkdir -p "$TOOLS" "$LOGS"
+if install_packages; then
+    check 'release build' cargo build -q --release -p ringlet-server
+    for stage in "${STAGES[@]}"; do
+        "stage_$stage"
+    done
+else
+    echo '!! the packages above could not be installed' >&2
+    failed=1
+fi
+
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
