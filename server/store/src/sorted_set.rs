@@ -137,8 +137,10 @@ fn survey(pack: &Pack, score: f64, member: &[u8]) -> (Option<usize>, usize) {
     (None, target.unwrap_or(place))
 }
 
-/// Puts a member with its score before a place of a pack.
+/// Puts a member with its score before a place of a pack. Redis's listpack keeps whole scores as
+/// integers, which know no negative zero; neither does a pack.
 fn pack_insert(pack: &mut Pack, place: usize, score: f64, member: &[u8]) {
+    let score = if score == 0.0 { 0.0 } else { score };
     if place == pack.end() {
         pack.push_back(member);
         pack.push_back(&score.to_le_bytes());
@@ -215,7 +217,7 @@ impl SortedSet {
     }
 
     /// Adds a member or changes its score. Returns the score it had. A score that compares equal
-    /// stays as it is (`-0` and `0`).
+    /// stays as it is (`-0` and `0`); a pack keeps `-0` as `0`.
     ///
     /// # Panics
     /// When `score` is NaN, which commands must refuse.

@@ -38,13 +38,15 @@ pub fn same_encoding_of(kind: &str, reference: &Value, tested: &Value, items: &[
 }
 
 /// True when two spellings of a score mean the same: 7.0 prints 17 digits where 7.2 prints the
-/// shortest text that reads back equal, and 7.2 keeps a negative zero in a listpack as 0.
+/// shortest text that reads back equal. The sign of a zero is free: 7.2 loses it in a listpack and
+/// 7.0 does not, and what is computed from such a score (ZUNIONSTORE with WEIGHTS -0) differs too.
 pub fn same_number(reference: &[u8], tested: &[u8]) -> bool {
     let parse = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<f64>().ok();
     let long = reference.len() > 16 || reference.contains(&b'e');
     match (parse(reference), parse(tested)) {
         (Some(a), Some(b)) if long => a == b && tested.len() <= reference.len() + 1,
-        _ => reference == b"-0" && tested == b"0",
+        (Some(a), Some(b)) => a == 0.0 && b == 0.0 && reference.len() <= 2 && tested.len() <= 2,
+        _ => false,
     }
 }
 

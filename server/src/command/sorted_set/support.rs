@@ -197,7 +197,6 @@ pub fn collect<'s>(
     let longest = pairs.clone().map(|(member, _)| member.len()).max().unwrap_or(0);
     set.prepare(pairs.len(), longest, limits);
     for (member, score) in pairs {
-        let score = stored(&set, score);
         set.insert(member, score, limits);
     }
     set
@@ -213,11 +212,6 @@ pub fn store_reply(context: &mut Context<'_>, key: &[u8], set: SortedSet, reply:
         context.insert(Entry::object(key, Object::SortedSet(Box::new(set)), None));
     }
     reply.integer(count as i64);
-}
-
-/// The score as it is kept in a sorted set: Redis's compact encoding knows no negative zero.
-pub fn stored(set: &SortedSet, score: f64) -> f64 {
-    if score == 0.0 && set.encoding() == "listpack" { 0.0 } else { score }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::{Limits, SortedSet};
 
-use crate::command::sorted_set::support::stored;
 use crate::command::spec::{CommandError, CommandResult, float, is_word};
 use crate::shard::context::Context;
 
@@ -156,7 +155,7 @@ fn apply(
     limits: &Limits,
 ) -> Result<Outcome, CommandError> {
     if options.is_plain() {
-        return Ok(match set.insert(member, stored(set, score), limits) {
+        return Ok(match set.insert(member, score, limits) {
             None => Outcome::Added(score),
             Some(old) => Outcome::compare(old, score),
         });
@@ -165,7 +164,7 @@ fn apply(
         if options.only_existing {
             return Ok(Outcome::Refused);
         }
-        set.insert(member, stored(set, score), limits);
+        set.insert(member, score, limits);
         return Ok(Outcome::Added(score));
     };
     if options.only_new {
@@ -178,7 +177,7 @@ fn apply(
     if (options.only_greater && score <= old) || (options.only_less && score >= old) {
         return Ok(Outcome::Refused);
     }
-    set.insert(member, stored(set, score), limits);
+    set.insert(member, score, limits);
     Ok(Outcome::compare(old, score))
 }
 
