@@ -101,6 +101,8 @@ const REFCOUNT: Spec = Spec {
         ("OBJECT REFCOUNT key", "(integer) 1"),
         ("SET small 5", "OK"),
         ("OBJECT REFCOUNT small", "(integer) 2147483647"),
+        ("INCRBYFLOAT sum 5", r#""5""#),
+        ("OBJECT REFCOUNT sum", "(integer) 1"),
         ("OBJECT REFCOUNT missing", "(nil)"),
     ],
     run: Run::Keys(reference_count),
@@ -204,7 +206,7 @@ fn reference_count(
 
 fn is_shared_integer(entry: &Entry) -> bool {
     match entry.value() {
-        ValueRef::String(bytes) if !entry.is_raw() => {
+        ValueRef::String(bytes) if entry.encoding() == "int" => {
             parse_i64(bytes).is_some_and(|number| SHARED_INTEGERS.contains(&number))
         }
         _ => false,
