@@ -13,7 +13,7 @@ use crate::launch::{Kind, Launcher, Server};
 use crate::load::{self, Fill, Outcome};
 use crate::process;
 use crate::resp;
-use crate::scenario::{Findings, ONE_SHARD, Plan, SETTLE};
+use crate::scenario::{Findings, ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
 use crate::traffic::{FILL_CONNECTIONS, fill_many, probe, refuse_errors, set_sixteen};
 
 const MILLISECOND_NS: f64 = 1e6;
@@ -29,14 +29,17 @@ pub enum Disturbance {
     Expire,
 }
 
-/// What was measured, in milliseconds; pairs are of the peer and of Ringlet.
+/// The servers in the order of the figures: the peer, then Ringlet.
+const KINDS: [Kind; 3] = [Kind::Redis, ONE_SHARD, TWO_SHARDS];
+
+/// What was measured, in milliseconds, for each of [`KINDS`].
 #[derive(Default)]
 struct Figures {
-    longest: [Vec<f64>; 2],
-    high: [Vec<f64>; 2],
-    at_rest: [Vec<f64>; 2],
+    longest: [Vec<f64>; 3],
+    high: [Vec<f64>; 3],
+    at_rest: [Vec<f64>; 3],
     /// Longest passes by the server's own count.
-    passes: Vec<f64>,
+    passes: [Vec<f64>; 3],
     /// Longest turns of the generator's loop.
     own_pauses: Vec<f64>,
     /// Time for which the server was ready to run but had no CPU.
@@ -51,9 +54,9 @@ pub fn run(plan: &Plan, launcher: &Launcher, disturbance: Disturbance) -> io::Re
     let mut figures = Figures::default();
     let mut findings = Findings::default();
     for round in 0..plan.long_rounds {
-        for turn in 0..2 {
-            let index = (round + turn) % 2;
-            let server = launcher.start([Kind::Redis, ONE_SHARD][index])?;
+        for turn in 0..KINDS.len() {
+            let index = (round + turn) % KINDS.len();
+            let server = launcher.start(KINDS[index])?;
             figures.at_rest[index].push(longest_ms(&probe(&server, SETTLE)?));
             if disturbance == Disturbance::Expire {
                 let first_ms = fill_expiring(&server, plan.expire_keys)?;
@@ -74,17 +77,16 @@ pub fn run(plan: &Plan, launcher: &Launcher, disturbance: Disturbance) -> io::Re
             figures.longest[index].push(longest_ms(&outcome));
             figures.high[index]
                 .push(outcome.latency.value_at_quantile(0.999) as f64 / MILLISECOND_NS);
-            if let Some(field) = plan.pause_field.as_ref().filter(|_| index == 1) {
-                figures
-                    .passes
-                    .extend(server.info_figure(field)?.map(|microseconds| microseconds / 1e3));
+            if let Some(field) = plan.pause_field.as_ref().filter(|_| index > 0) {
+                let microseconds = server.info_figure(field)?;
+                figures.passes[index].extend(microseconds.map(|figure| figure / 1e3));
             }
             if disturbance == Disturbance::Expire {
                 findings.notes.push(format!(
                     "Expiry, round {}: {} s after the first key expired {} still held {} keys.",
                     round + 1,
                     EXPIRY_WATCH.as_secs(),
-                    ["Redis", "Ringlet"][index],
+                    ["Redis", "Ringlet (1 shard)", "Ringlet (2 shards)"][index],
                     server.key_count()?
                 ));
             }
@@ -103,19 +105,22 @@ fn report(plan: &Plan, disturbance: Disturbance, figures: &Figures, findings: &m
         Disturbance::Insert => ("are inserted", plan.insert_keys),
         Disturbance::Expire => ("expire in 1 s", plan.expire_keys),
     };
-    let name = |part: &str| format!("{part} while {count} keys {what}");
-    let [peer, own] = &figures.longest;
-    findings.row(&name("longest gap"), "ms", peer, own, Target::Figure(2.0));
-    let own_count = name("longest loop pass by the server's own count");
-    findings.row(&own_count, "ms", &[], &figures.passes, Target::Figure(2.0));
-    let [peer, own] = &figures.high;
-    findings.row(&name("p99.9 gap"), "ms", peer, own, Target::None);
-    let [peer, own] = &figures.at_rest;
-    let at_rest = "longest gap that the same probe sees in 1 s on the server at rest";
-    findings.row(at_rest, "ms", peer, own, Target::None);
+    for own in 1..KINDS.len() {
+        let shards = shards(own);
+        let mut row = |name: String, figures: &[Vec<f64>; 3], target| {
+            findings.row(&name, "ms", &figures[0], &figures[own], target);
+        };
+        let during = |part: &str| format!("{part} while {count} keys {what}, {shards}");
+        row(during("longest gap"), &figures.longest, Target::Figure(2.0));
+        let own_count = "longest loop pass by the server's own count";
+        row(during(own_count), &figures.passes, Target::Figure(2.0));
+        row(during("p99.9 gap"), &figures.high, Target::None);
+        let at_rest = format!("longest gap of the same probe in 1 s at rest, {shards}");
+        row(at_rest, &figures.at_rest, Target::None);
+    }
     let worst = |figures: &[f64]| figures.iter().copied().fold(0.0, f64::max);
     findings.notes.push(format!(
-        "Gap while {count} keys {what}: a probe on a connection of its own sends PING every 0.2 ms \
+        "Gap while {count} keys {what}: a probe on a connection of its own sends GET every 0.2 ms \
          and counts from the intended time; the filling runs in the same thread in chunks of 16 \
          requests, so the probe waits for no other thread. Nothing is subtracted. In the worst \
          round the generator's own loop stood still for {:.1} ms, and the server was ready to run \

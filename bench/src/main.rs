@@ -96,8 +96,8 @@ impl ServerArguments {
             memory_keys: 2_000_000,
             insert_keys: 5_000_000,
             expire_keys: 1_000_000,
-            idle_seconds: pick(5, 10),
-            offered_share: 0.5,
+            idle_seconds: pick(3, 5),
+            offered_shares: [0.5, 0.8],
             pause_field: Some(self.pause_field.clone()),
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::closed::Closed;
 use crate::compare::{Row, Spread, Target};
 use crate::gap::{self, Disturbance};
-use crate::launch::{Kind, Launcher};
+use crate::launch::{Kind, Launcher, Server};
 use crate::load::{self, Offer};
 use crate::process;
 use crate::traffic::{
@@ -38,10 +38,10 @@ pub struct Plan {
     pub insert_keys: u64,
     /// Keys that expire within one second.
     pub expire_keys: u64,
-    /// Seconds of idling.
+    /// Seconds of idling in each round.
     pub idle_seconds: u64,
-    /// Share of Redis's closed-loop throughput that is offered to both for latencies.
-    pub offered_share: f64,
+    /// Shares of Redis's closed-loop throughput that are offered to all for latencies.
+    pub offered_shares: [f64; 2],
     /// A field of INFO in which the server under test tells its own longest loop pass.
     pub pause_field: Option<String>,
 }
@@ -93,13 +93,14 @@ impl Findings {
 }
 
 /// How a row names the server with that many shards.
-fn shards(count: usize) -> &'static str {
+pub fn shards(count: usize) -> &'static str {
     if count == 1 { "1 shard" } else { "2 shards" }
 }
 
 /// The server under test on one core.
 pub const ONE_SHARD: Kind = Kind::Ringlet { shards: 1 };
-const TWO_SHARDS: Kind = Kind::Ringlet { shards: 2 };
+/// The server under test on two cores, which share the CPU of the servers.
+pub const TWO_SHARDS: Kind = Kind::Ringlet { shards: 2 };
 
 /// Measures one scenario.
 ///
@@ -188,7 +189,22 @@ fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         value_bytes: VALUE_BYTES,
         keys: KEYS,
     };
-    let rate = (closed.run(servers[0].address)? * plan.offered_share).round();
+    let most = closed.run(servers[0].address)?;
+    let mut findings = Findings::default();
+    for share in plan.offered_shares {
+        latency_at((most * share).round(), share, plan, &servers, &mut findings)?;
+    }
+    Ok(findings)
+}
+
+/// Latency percentiles at `rate` requests per second, which is that `share` of the peer's most.
+fn latency_at(
+    rate: f64,
+    share: f64,
+    plan: &Plan,
+    servers: &[Server],
+    findings: &mut Findings,
+) -> io::Result<()> {
     const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
     let mut figures = vec![vec![Vec::new(); QUANTILES.len()]; servers.len()];
     let mut lateness = load::histogram();
@@ -207,7 +223,6 @@ fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             }
         }
     }
-    let mut findings = Findings::default();
     for own in 1..servers.len() {
         for (at, (name, _)) in QUANTILES.iter().enumerate() {
             let target = if own == 1 && *name == "p99" { Target::Ratio(1.0) } else { Target::None };
@@ -219,11 +234,11 @@ fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         "Latency: open loop, half GET and half SET over {CLIENTS} connections at random (exponential) \
          gaps, {:.0} % of what Redis reached in a closed loop; counted from the intended time of \
          sending. The generator itself was late by {:.0} us at p50 and {:.0} us at p99.",
-        plan.offered_share * 100.0,
+        share * 100.0,
         lateness.value_at_quantile(0.5) as f64 / 1000.0,
         lateness.value_at_quantile(0.99) as f64 / 1000.0,
     ));
-    Ok(findings)
+    Ok(())
 }
 
 /// Resident memory per key of 16 bytes with a value of 16 bytes.
@@ -252,20 +267,22 @@ fn idle(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     thread::sleep(SETTLE);
-    let before =
-        servers.iter().map(|s| process::cpu_time(s.pid())).collect::<io::Result<Vec<_>>>()?;
-    let start = Instant::now();
-    thread::sleep(Duration::from_secs(plan.idle_seconds));
-    let elapsed = start.elapsed().as_secs_f64();
-    let mut figures = Vec::new();
-    for (server, before) in servers.iter().zip(before) {
-        let used = process::cpu_time(server.pid())?.since(before).total().as_secs_f64();
-        figures.push(used / elapsed * 100.0);
+    let mut figures = vec![Vec::new(); servers.len()];
+    for _ in 0..plan.rounds {
+        let before =
+            servers.iter().map(|s| process::cpu_time(s.pid())).collect::<io::Result<Vec<_>>>()?;
+        let start = Instant::now();
+        thread::sleep(Duration::from_secs(plan.idle_seconds));
+        let elapsed = start.elapsed().as_secs_f64();
+        for ((server, before), figures) in servers.iter().zip(before).zip(&mut figures) {
+            let used = process::cpu_time(server.pid())?.since(before).total().as_secs_f64();
+            figures.push(used / elapsed * 100.0);
+        }
     }
     let mut findings = Findings::default();
     for own in [1, 2] {
         let name = format!("idle server, {}, over {} s", shards(own), plan.idle_seconds);
-        findings.row(&name, "% of a CPU", &figures[..1], &figures[own..=own], Target::Figure(1.0));
+        findings.row(&name, "% of a CPU", &figures[0], &figures[own], Target::Figure(1.0));
     }
     Ok(findings)
 }

@@ -43,8 +43,8 @@ pub fn fill_many<'a>(
     watch: Option<Duration>,
 ) -> io::Result<Outcome> {
     let fill = Fill { connections: FILL_CONNECTIONS, count, encode };
-    let mut ping = encode_ping;
-    let offer = watch.map(|_| probe_offer(&mut ping));
+    let mut get = get_small;
+    let offer = watch.map(|_| probe_offer(&mut get));
     let outcome = load::run(server.address, watch.unwrap_or_default(), offer, Some(fill))?;
     refuse_errors(&outcome)?;
     let held = server.key_count()?;
@@ -59,8 +59,8 @@ pub fn fill_many<'a>(
 /// # Errors
 /// A server that breaks off, or answers with errors.
 pub fn probe(server: &Server, duration: Duration) -> io::Result<Outcome> {
-    let mut ping = encode_ping;
-    let outcome = load::run(server.address, duration, Some(probe_offer(&mut ping)), None)?;
+    let mut get = get_small;
+    let outcome = load::run(server.address, duration, Some(probe_offer(&mut get)), None)?;
     refuse_errors(&outcome)?;
     Ok(outcome)
 }
@@ -69,15 +69,24 @@ fn probe_offer<'a>(encode: &'a mut load::Encode<'a>) -> Offer<'a> {
     Offer { rate: PROBE_RATE, connections: 1, random_gaps: false, encode }
 }
 
-fn encode_ping(_: u64, output: &mut Vec<u8>) {
-    resp::encode(&[b"PING"], output);
+/// One of the keys that a filling makes first; it may be missing, the table is searched all the same.
+fn get_small(number: u64, output: &mut Vec<u8>) {
+    resp::encode(&[b"GET", key_name(mixed(number) % KEYS).as_bytes()], output);
 }
 
-/// Half GET, half SET, over all keys.
+/// A number whose bits all depend on all bits of `number` (the finalizer of splitmix64).
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Half GET, half SET, over all keys, which of both whatever the key.
 pub fn get_or_set(number: u64, output: &mut Vec<u8>) {
-    // A multiplier without common factor with KEYS visits all keys in a mixed order.
-    let key = key_name(number.wrapping_mul(7919) % KEYS);
-    if number.is_multiple_of(2) {
+    let drawn = mixed(number);
+    let key = key_name((drawn >> 1) % KEYS);
+    if drawn.is_multiple_of(2) {
         resp::encode(&[b"GET", key.as_bytes()], output);
     } else {
         resp::encode(&[b"SET", key.as_bytes(), &[b'v'; VALUE_BYTES]], output);
