@@ -1,6 +1,6 @@
 //! Job: read and write numbers as Redis does in arguments and replies.
 //! In: argument bytes or a number. Out: a number, or its text in a buffer on the stack.
-//! Invariant: accepted forms and printed digits are those of redis-server 7.0.
+//! Invariant: accepted forms and printed digits are those of redis-server 7.2.
 
 use std::ops::Deref;
 
@@ -9,7 +9,8 @@ use crate::hexadecimal;
 /// Longest text of an `i64`: 19 digits and a sign.
 const INTEGER_DIGITS_MAX: usize = 20;
 
-/// Room for the longest text of a double: sign, 17 digits, point, `e-308`.
+/// Room for the longest text of a double: a sign and 17 digits, with seven zeros behind them or a
+/// point and `e-308`.
 const FLOAT_TEXT_BYTES: usize = 32;
 
 /// Decimal digits that `%.17g` prints, enough to read back the same double.
@@ -139,9 +140,27 @@ impl Deref for FloatText {
     }
 }
 
-/// Writes a double as redis-server 7.0 writes scores: C's `%.17g`, and `inf`, `-inf`, `nan`.
+/// Writes a double as redis-server 7.2 writes scores: the shortest text that reads back as the same
+/// double, and `inf`, `-inf`, `nan`.
+///
+/// Whole numbers up to 2^62 stand in full; others in full while that adds at most seven zeros, with a
+/// point down to six decimals (or where the exponent is below 4), else as `1.5e+22`.
 #[must_use]
 pub fn format_f64(value: f64) -> FloatText {
+    format_with(value, WHOLE_END, push_shortest)
+}
+
+/// Writes a double as C's `%.17g` does, which Redis still uses where it copies scores without
+/// replying them (`ZSCAN` of a large sorted set).
+#[must_use]
+pub fn format_f64_in_17_digits(value: f64) -> FloatText {
+    format_with(value, 1e17, push_general)
+}
+
+/// The next double behind 2^62, up to which Redis writes whole numbers like integers (`double2ll`).
+const WHOLE_END: f64 = ((1_u64 << 62) + 1024) as f64;
+
+fn format_with(value: f64, whole_end: f64, push: fn(&mut FloatText, f64)) -> FloatText {
     let mut text = FloatText::empty();
     if value.is_nan() {
         text.push(b"nan");
@@ -153,32 +172,77 @@ pub fn format_f64(value: f64) -> FloatText {
     let magnitude = value.abs();
     if magnitude.is_infinite() {
         text.push(b"inf");
-    } else if magnitude < 1e17 && magnitude.fract() == 0.0 {
+    } else if magnitude < whole_end && magnitude.fract() == 0.0 {
         // Most scores are whole: no digits to search for.
         text.push(itoa::Buffer::new().format(magnitude as u64).as_bytes());
     } else {
-        push_general(&mut text, magnitude);
+        push(&mut text, magnitude);
     }
     text
+}
+
+/// The significant digits of a positive number and its decimal exponent.
+struct Digits {
+    bytes: [u8; FLOAT_DIGITS],
+    count: usize,
+    exponent: i64,
+}
+
+/// Takes the scientific form that the standard library writes, `d[.ddd]e[-]x`, apart.
+fn digits_of(scientific: std::fmt::Arguments<'_>) -> Digits {
+    let mut form = FloatText::empty();
+    let mut rest = &mut form.bytes[..];
+    let written = std::io::Write::write_fmt(&mut rest, scientific);
+    assert!(written.is_ok(), "the text of a double outgrew its buffer");
+    form.length = (FLOAT_TEXT_BYTES - rest.len()) as u8;
+    let mut digits = Digits { bytes: [0; FLOAT_DIGITS], count: 0, exponent: 0 };
+    let mut parts = form.split(|&byte| byte == b'e');
+    for &digit in parts.next().unwrap_or_default().iter().filter(|&&byte| byte != b'.') {
+        digits.bytes[digits.count] = digit;
+        digits.count += 1;
+    }
+    let exponent = parts.next().and_then(parse_i64);
+    digits.exponent = exponent.unwrap_or_else(|| unreachable!("scientific without an exponent"));
+    digits
+}
+
+/// The form that Redis 7.2 gives the shortest digits of a positive number.
+fn push_shortest(text: &mut FloatText, magnitude: f64) {
+    let Digits { bytes, count, exponent } = digits_of(format_args!("{magnitude:e}"));
+    let digits = &bytes[..count];
+    // The number is the digits, read as an integer, times ten to this power.
+    let power = exponent - count as i64 + 1;
+    if power >= 0 && exponent < count as i64 + 7 {
+        text.push(digits);
+        (0..power).for_each(|_| text.push(b"0"));
+    } else if power < 0 && (power > -7 || exponent.abs() < 4) {
+        if exponent < 0 {
+            text.push(b"0.");
+            (1..-exponent).for_each(|_| text.push(b"0"));
+            text.push(digits);
+        } else {
+            let (whole, decimals) = digits.split_at(exponent as usize + 1);
+            text.push(whole);
+            text.push(b".");
+            text.push(decimals);
+        }
+    } else {
+        text.push(&digits[..1]);
+        if count > 1 {
+            text.push(b".");
+            text.push(&digits[1..]);
+        }
+        text.push(if exponent < 0 { b"e-" } else { b"e+" });
+        text.push(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+    }
 }
 
 /// `%.17g` of a positive number: 17 significant digits, rounded exactly, without trailing zeros, in
 /// scientific form where the decimal exponent is below -4 or at least 17.
 fn push_general(text: &mut FloatText, magnitude: f64) {
-    let mut scientific = FloatText::empty();
-    let written = std::io::Write::write_fmt(
-        &mut &mut scientific.bytes[..],
-        format_args!("{magnitude:.precision$e}", precision = FLOAT_DIGITS - 1),
-    );
-    assert!(written.is_ok(), "the text of a double outgrew its buffer");
-    // The form is d.dddddddddddddddde[-]x: 18 bytes of digits and point, then the exponent.
-    let digits: [u8; FLOAT_DIGITS] =
-        std::array::from_fn(|i| scientific.bytes[if i == 0 { 0 } else { i + 1 }]);
-    let exponent_text = &scientific.bytes[FLOAT_DIGITS + 2..];
-    let end = exponent_text.iter().position(|&byte| byte == 0).unwrap_or(exponent_text.len());
-    let exponent = parse_i64(&exponent_text[..end]);
-    let Some(exponent) = exponent else { unreachable!("the standard library wrote no exponent") };
-
+    const PRECISION: usize = FLOAT_DIGITS - 1;
+    let Digits { bytes: digits, exponent, .. } =
+        digits_of(format_args!("{magnitude:.PRECISION$e}"));
     if exponent < -4 || exponent >= FLOAT_DIGITS as i64 {
         text.push(&digits[..1]);
         text.push(b".");

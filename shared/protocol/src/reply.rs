@@ -214,7 +214,7 @@ impl<'a> Reply<'a> {
         self.buffer.truncate(deferred.at);
     }
 
-    /// A double: its text as a string in RESP2, digits as in redis-server 7.0.
+    /// A double: its text as a string in RESP2, digits as in redis-server 7.2.
     pub fn double(&mut self, value: f64) {
         let text = format_f64(value);
         match self.version {

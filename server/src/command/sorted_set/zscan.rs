@@ -5,7 +5,7 @@
 //! Invariant: a member that stays in the sorted set from the first step to the last is shown at
 //! least once.
 
-use ringlet_base::number::format_f64;
+use ringlet_base::number::{format_f64, format_f64_in_17_digits};
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::SortedSet;
@@ -45,13 +45,15 @@ fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -
         return Ok(());
     };
     let options = ScanOptions::parse(words.from(3), false)?;
+    // Redis's listpack holds the text of a score; the scores of its table are printed otherwise.
+    let format = if set.encoding() == "listpack" { format_f64 } else { format_f64_in_17_digits };
     reply_scan(reply, |elements| {
         let mut count = 0;
         let next = set.scan(cursor, options.count, |member, score| {
             if options.matches(member) {
                 elements.bulk(member);
                 // A string in RESP3, too: no double.
-                elements.bulk(&format_f64(score));
+                elements.bulk(&format(score));
                 count += 2;
             }
         });
