@@ -140,7 +140,8 @@ impl NetRing {
         let has_events = !self.ready.is_empty();
         while let Some(event) = self.ready.pop_front() {
             if let Event::Closed { socket } = event {
-                self.sockets.remove(socket.0);
+                let idle = self.sockets.remove(socket.0).is_some_and(|one| one.in_flight == 0);
+                assert!(idle, "{socket:?} has operations in flight and must keep its descriptor");
             }
             events.push(event);
         }

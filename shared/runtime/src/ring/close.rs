@@ -43,12 +43,13 @@ impl NetRing {
         let socket = self.open_socket_mut(id);
         socket.closing = true;
         socket.wanted = false;
+        // Buffers that come back must not arm a receive on a descriptor about to be closed.
+        if socket.receive == Receive::Starved {
+            socket.receive = Receive::Off;
+        }
         if socket.in_flight == 0 {
             self.ready.push_back(Event::Closed { socket: id });
             return;
-        }
-        if socket.receive == Receive::Starved {
-            socket.receive = Receive::Off;
         }
         socket.in_flight += 1;
         let entry = opcode::AsyncCancel2::new(types::CancelBuilder::fd(socket.ring_fd()).all())

@@ -66,6 +66,36 @@ fn many_sockets_survive_few_buffers() {
 }
 
 #[test]
+fn a_starved_socket_that_closes_is_not_armed_again() {
+    let mut bench = Bench::new(&few_buffers());
+    let (hog, mut hog_far) = bench.pair();
+    bench.ring.start_receive(hog);
+    hog_far.write_all(&[1; FEW as usize * 256]).unwrap();
+    let mut held = Vec::new();
+    while held.len() < usize::from(FEW) {
+        match bench.next() {
+            Event::Received { buffer, .. } => held.push(buffer),
+            event => panic!("unexpected {event:?}"),
+        }
+    }
+    let (starved, mut far) = bench.pair();
+    bench.ring.start_receive(starved);
+    far.write_all(b"for nobody else").unwrap();
+    assert!(bench.during(3).is_empty());
+    let armed = bench.ring.receives_armed();
+    bench.ring.close(starved);
+    for buffer in held {
+        bench.ring.release(buffer);
+    }
+    match bench.next() {
+        Event::Closed { socket } => assert_eq!(socket, starved),
+        event => panic!("unexpected {event:?}"),
+    }
+    assert!(bench.during(3).is_empty());
+    assert_eq!(bench.ring.receives_armed(), armed, "a closed descriptor may be another's by now");
+}
+
+#[test]
 fn a_flood_does_not_starve_the_others() {
     let mut bench = Bench::new(&few_buffers());
     let (flood, mut far) = bench.pair();
