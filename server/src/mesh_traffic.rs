@@ -75,25 +75,34 @@ impl Core {
         let (runs_here, places) = if is_sequenced { requests.sequence(reserve) } else { reserve() };
         self.statistics.sequenced += u64::from(self.needs_sequence);
         self.needs_sequence = false;
+        let mut has_rung = false;
         for place in places {
-            self.publish(&requests, place);
+            has_rung |= self.publish(&requests, place);
         }
         if runs_here && !self.batches[self.index].items.is_empty() {
+            if has_rung {
+                // Nobody else rings them, so they must not sleep through this core's own batch. A
+                // broken ring shows in the next wait.
+                let _ = self.ring.submit();
+            }
             let batch = self.take_batch(self.index);
             self.execute_batch(batch);
         }
         true
     }
 
-    fn publish(&mut self, requests: &Mesh<Box<RequestBatch>>, place: Place) {
+    /// Puts the batch for a core into its place; true when that core slept and is to be rung.
+    fn publish(&mut self, requests: &Mesh<Box<RequestBatch>>, place: Place) -> bool {
         let core = place.core();
         let batch = self.take_batch(core);
         self.statistics.batches_sent += 1;
         self.statistics.commands_sent += batch.items.len() as u64;
         requests.publish(place, batch);
-        if core != self.index && requests.take_sleeper(core) {
+        let sleeps = core != self.index && requests.take_sleeper(core);
+        if sleeps {
             self.ring_core(core);
         }
+        sleeps
     }
 
     fn take_batch(&mut self, core: usize) -> Box<RequestBatch> {

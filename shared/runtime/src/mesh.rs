@@ -265,7 +265,8 @@ impl<T: Send> Mesh<T> {
     }
 
     /// Call after the last `publish` of a batch for `core`: whether the caller has to ring it.
-    /// True for one caller only per sleep of that core, on whom all others rely: ring at once.
+    /// True for one caller only per sleep of that core, on whom all others rely: ring at once. With
+    /// [`NetRing::wake`](crate::ring::NetRing::wake), submit before anything that may take long.
     #[inline]
     #[must_use]
     pub fn take_sleeper(&self, core: usize) -> bool {

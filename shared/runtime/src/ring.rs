@@ -173,7 +173,9 @@ impl NetRing {
         self.bell.clone()
     }
 
-    /// Rings another core. The message goes out with the next `wait` or `submit`.
+    /// Rings another core. The message goes out with the next `wait` or `submit`: whoever has taken
+    /// that core's sleeper flag ([`Mesh::take_sleeper`](crate::mesh::Mesh::take_sleeper)) and goes on
+    /// working must `submit` first, for nobody else rings.
     pub fn wake(&mut self, target: &WakeHandle) {
         if !self.queue.has_message_ring() {
             target.wake();
