@@ -9,6 +9,7 @@ mod cgroup;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -129,14 +130,52 @@ impl std::error::Error for CoreError {
     }
 }
 
+/// Where the threads of all cores meet once, before any of them runs its `main`.
+struct Start {
+    cores: usize,
+    state: Mutex<StartState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct StartState {
+    ready: usize,
+    has_failed: bool,
+}
+
+impl Start {
+    fn new(cores: usize) -> Self {
+        Self { cores, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// This core can run: waits for the others; true when all can.
+    fn is_complete(&self) -> bool {
+        let mut state = self.lock();
+        state.ready += 1;
+        self.changed.notify_all();
+        let waits = |state: &mut StartState| state.ready < self.cores && !state.has_failed;
+        let state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        !state.has_failed
+    }
+
+    /// A core cannot run, so none shall.
+    fn fail(&self) {
+        self.lock().has_failed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StartState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Runs `main(core)` on `cores` threads named `ringlet-0` and so on, each with an executor of its own,
-/// and returns when all have ended.
+/// and returns when all have ended. No `main` begins before every core has its executor.
 ///
 /// With `pin`, and if there are CPUs enough, each core is pinned to one; otherwise they float.
 ///
 /// # Errors
-/// The first core that could not start. The others are waited for, so `main` must notice (for instance
-/// by a shared flag that the caller sets up) that somebody is missing; a core never starts late.
+/// A core could not start. Then no `main` has run on any.
 pub fn run<M, F>(cores: usize, pin: bool, main: M) -> Result<(), CoreError>
 where
     M: Fn(CoreIndex) -> F + Send + Clone + 'static,
@@ -144,18 +183,20 @@ where
 {
     let placement = available_cores();
     let pin = pin && cores <= placement.cpus.len();
+    let start = Arc::new(Start::new(cores));
     let mut threads = Vec::with_capacity(cores);
     let mut failure = None;
     for index in 0..cores {
         let core = CoreIndex(index);
-        let main = main.clone();
+        let (main, start_of_all) = (main.clone(), start.clone());
         let cpu = pin.then(|| placement.cpus[index]);
         let spawned = thread::Builder::new()
             .name(format!("ringlet-{index}"))
-            .spawn(move || run_core(core, cpu, main));
+            .spawn(move || run_core(core, cpu, &start_of_all, main));
         match spawned {
             Ok(thread) => threads.push(thread),
             Err(source) => {
+                start.fail();
                 failure = Some(CoreError::Thread { core, source });
                 break;
             }
@@ -170,7 +211,12 @@ where
     failure.map_or(Ok(()), Err)
 }
 
-fn run_core<M, F>(core: CoreIndex, cpu: Option<usize>, main: M) -> Result<(), CoreError>
+fn run_core<M, F>(
+    core: CoreIndex,
+    cpu: Option<usize>,
+    start: &Start,
+    main: M,
+) -> Result<(), CoreError>
 where
     M: Fn(CoreIndex) -> F + 'static,
     F: Future<Output = ()> + 'static,
@@ -181,7 +227,13 @@ where
         .preempt_timer(PREEMPT_TIMER)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
         .make()
-        .map_err(|error| CoreError::Executor { core, reason: error.to_string() })?;
+        .map_err(|error| {
+            start.fail();
+            CoreError::Executor { core, reason: error.to_string() }
+        })?;
+    if !start.is_complete() {
+        return Ok(());
+    }
     executor.run(async move {
         // The first sleep of a process registers for membarrier(2), which takes tens of milliseconds
         // on some kernels: not while clients wait.
@@ -227,7 +279,6 @@ mod tests {
     use super::*;
     use std::cell::Cell;
     use std::rc::Rc;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
@@ -255,6 +306,27 @@ mod tests {
         })
         .unwrap();
         assert_eq!(sum.load(Ordering::SeqCst), 0x01_01_01);
+    }
+
+    async fn never(core: CoreIndex) {
+        panic!("core {core} runs without the other");
+    }
+
+    #[test]
+    fn no_core_runs_when_one_cannot_start() {
+        const NO_SUCH_CPU: usize = 1 << 20;
+        for cpus in [[None, Some(NO_SUCH_CPU)], [Some(NO_SUCH_CPU), None]] {
+            let start = Start::new(cpus.len());
+            let outcomes: Vec<_> = thread::scope(|scope| {
+                let run = |(index, &cpu)| run_core(CoreIndex(index), cpu, &start, never);
+                let spawn = |core| scope.spawn(move || run(core));
+                let threads: Vec<_> = cpus.iter().enumerate().map(spawn).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            for (outcome, cpu) in outcomes.iter().zip(cpus) {
+                assert_eq!(outcome.is_err(), cpu.is_some(), "{outcome:?}");
+            }
+        }
     }
 
     #[test]
