@@ -47,6 +47,10 @@ use tick::Tick;
 /// Listeners of one ring: each address of each kind takes one.
 const MAX_LISTENERS: usize = 4096;
 
+/// How often, and after what pause, the operations in flight are cancelled when a ring ends.
+const CANCEL_ROUNDS: usize = 1000;
+const CANCEL_PAUSE: Duration = Duration::from_millis(1);
+
 /// How [`NetRing::wait`] waits.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum Wait {
@@ -260,18 +264,18 @@ impl NetRing {
     }
 }
 
-impl Drop for NetRing {
-    /// Cancels everything and waits until the kernel has let go of all memory.
-    fn drop(&mut self) {
-        let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any())
-            .build()
-            .user_data(Operation::CancelAll.on_ring(0));
-        // SAFETY: the entry names no memory.
-        unsafe { self.queue.push(entry) };
-        for _ in 0..1000 {
+impl NetRing {
+    /// Cancels everything, and waits until nothing is in flight; false if that does not happen.
+    fn cancel_all(&mut self) -> bool {
+        for _ in 0..CANCEL_ROUNDS {
+            // Each time anew: a cancel misses a timeout that has fired and is about to be armed again.
+            let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any())
+                .build()
+                .user_data(Operation::CancelAll.on_ring(0));
+            // SAFETY: the entry names no memory.
+            unsafe { self.queue.push(entry) };
             let entered = self.queue.enter(0);
             self.queue.drain(&mut self.batch, usize::MAX);
-            let progress = !self.batch.is_empty();
             for completion in self.batch.drain(..) {
                 let operation = Operation::unpack(completion.user_data).0;
                 if operation == Operation::Accept && completion.result >= 0 {
@@ -282,11 +286,16 @@ impl Drop for NetRing {
             if self.queue.in_flight() == 0 || entered.is_err() {
                 break;
             }
-            if !progress {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            std::thread::sleep(CANCEL_PAUSE);
         }
-        if self.queue.in_flight() == 0 {
+        self.queue.in_flight() == 0
+    }
+}
+
+impl Drop for NetRing {
+    /// Cancels everything and waits until the kernel has let go of all memory.
+    fn drop(&mut self) {
+        if self.cancel_all() {
             let _ = self.queue.unregister_buffers(BUFFER_GROUP);
             // SAFETY: dropped once, here, with nothing in flight.
             unsafe { ManuallyDrop::drop(&mut self.buffers) };
@@ -296,5 +305,19 @@ impl Drop for NetRing {
             std::mem::forget(std::mem::take(&mut self.messages));
             self.tick.leak();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_that_is_due_does_not_outlive_the_ring() {
+        let mut ring = NetRing::new(&RingSettings { tick_ms: 5, ..Default::default() }).unwrap();
+        let mut events = Vec::new();
+        ring.wait(&mut events, Wait::Block).unwrap();
+        std::thread::sleep(Duration::from_millis(12));
+        assert!(ring.cancel_all(), "the kernel still ticks");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Job: wake the core every few milliseconds without a timeout argument per wait.
 //! In: the period. Out: `Event::Tick`.
-//! Invariant: at most one timeout of the current generation is armed; older ones are silent.
+//! Invariant: at most one timeout of the current generation is armed; older ones are silent, and end.
 
 use io_uring::{opcode, types};
 
@@ -44,11 +44,7 @@ impl NetRing {
         }
         // An entry that names the period may still wait to be submitted, and would be read then: the
         // new generation makes its ticks silent, so only the new value matters to anybody.
-        let entry = opcode::TimeoutRemove::new(Operation::Tick.on_ring(self.tick.generation))
-            .build()
-            .user_data(Operation::RemoveTick.on_ring(0));
-        // SAFETY: the entry names no memory.
-        unsafe { self.queue.push(entry) };
+        self.remove_tick(self.tick.generation);
         self.tick.generation = self.tick.generation.wrapping_add(1);
         self.tick.period_ms = period_ms;
         *self.tick.period = timespec(period_ms);
@@ -75,6 +71,14 @@ impl NetRing {
         unsafe { self.queue.push(entry) };
     }
 
+    fn remove_tick(&mut self, generation: u32) {
+        let entry = opcode::TimeoutRemove::new(Operation::Tick.on_ring(generation))
+            .build()
+            .user_data(Operation::RemoveTick.on_ring(0));
+        // SAFETY: the entry names no memory.
+        unsafe { self.queue.push(entry) };
+    }
+
     pub(super) fn on_tick(
         &mut self,
         generation: u32,
@@ -82,6 +86,11 @@ impl NetRing {
         events: &mut Vec<Event>,
     ) {
         if generation != self.tick.generation {
+            if completion.more() {
+                // It had fired when it was to be removed, so the kernel did not find it, but armed it
+                // again afterwards.
+                self.remove_tick(generation);
+            }
             return;
         }
         if completion.result == -libc::EINVAL && self.tick.multishot {

@@ -83,6 +83,33 @@ fn ticks_keep_their_period_and_change_it() {
 }
 
 #[test]
+fn a_tick_that_was_due_when_its_period_changed_does_not_come_back() {
+    let mut bench = Bench::new(&RingSettings { tick_ms: 5, ..small() });
+    bench.during(3);
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        // The timer fires, and the ring has not heard of it.
+        thread::sleep(Duration::from_millis(12));
+        bench.ring.set_tick_ms(50_000);
+        let bell = bench.ring.wake_handle();
+        let ringing = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            bell.wake();
+        });
+        let mut returns = 0;
+        while !events.iter().any(|event| matches!(event, Event::Woken)) {
+            bench.ring.wait(&mut events, Wait::Block).unwrap();
+            returns += 1;
+        }
+        ringing.join().unwrap();
+        assert!(returns < 10, "it woke {returns} times");
+        events.clear();
+        bench.ring.set_tick_ms(5);
+        bench.during(3);
+    }
+}
+
+#[test]
 fn polling_does_not_wait() {
     let mut bench = Bench::new(&sleepy());
     let mut events = Vec::new();
