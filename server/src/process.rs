@@ -158,7 +158,7 @@ pub fn run(mut config: Config) -> Result<(), String> {
     let seeds = Arc::new(seeds);
     let all_there = Arc::new(Barrier::new(count));
     let for_cores = shared.clone();
-    let result = cores::run(count, true, move |core| {
+    let result = cores::run(count, move |core| {
         let (seeds, shared, all_there) = (seeds.clone(), for_cores.clone(), all_there.clone());
         async move {
             let index = core.0;

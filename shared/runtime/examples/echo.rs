@@ -118,7 +118,7 @@ fn main() {
     };
     println!("listening on {address}");
     let sockets: Arc<Mutex<Vec<_>>> = Arc::new(Mutex::new(sockets));
-    let outcome = cores::run(count, true, move |_: CoreIndex| {
+    let outcome = cores::run(count, move |_: CoreIndex| {
         let sockets = sockets.clone();
         let mode = mode;
         async move {

@@ -55,6 +55,12 @@ impl Placement {
         self.cpus.len().min(quota).max(1)
     }
 
+    /// Whether each of `cores` threads gets a CPU of its own: only if they take all CPUs of this
+    /// process, for else several processes would pin to the first ones and leave the rest idle.
+    pub fn pins(&self, cores: usize) -> bool {
+        self.cpus.len() == cores && self.quota.is_none_or(|quota| quota >= cores as f64)
+    }
+
     /// A warning if `cores` threads would be throttled by the quota.
     pub fn warning(&self, cores: usize) -> Option<String> {
         let quota = self.quota.filter(|&quota| quota < cores as f64)?;
@@ -172,24 +178,24 @@ impl Start {
 /// Runs `main(core)` on `cores` threads named `ringlet-0` and so on, each with an executor of its own,
 /// and returns when all have ended. No `main` begins before every core has its executor.
 ///
-/// With `pin`, and if there are CPUs enough, each core is pinned to one; otherwise they float.
+/// Each is pinned to a CPU if they use all of them, see [`Placement::pins`]; otherwise they float.
 ///
 /// # Errors
 /// A core could not start. Then no `main` has run on any.
-pub fn run<M, F>(cores: usize, pin: bool, main: M) -> Result<(), CoreError>
+pub fn run<M, F>(cores: usize, main: M) -> Result<(), CoreError>
 where
     M: Fn(CoreIndex) -> F + Send + Clone + 'static,
     F: Future<Output = ()> + 'static,
 {
     let placement = available_cores();
-    let pin = pin && cores <= placement.cpus.len();
+    let pins = placement.pins(cores);
     let start = Arc::new(Start::new(cores));
     let mut threads = Vec::with_capacity(cores);
     let mut failure = None;
     for index in 0..cores {
         let core = CoreIndex(index);
         let (main, start_of_all) = (main.clone(), start.clone());
-        let cpu = pin.then(|| placement.cpus[index]);
+        let cpu = pins.then(|| placement.cpus[index]);
         let spawned = thread::Builder::new()
             .name(format!("ringlet-{index}"))
             .spawn(move || run_core(core, cpu, &start_of_all, main));
@@ -296,7 +302,7 @@ mod tests {
     fn each_core_runs_once_on_its_own_thread() {
         let sum = Arc::new(AtomicUsize::new(0));
         let seen = sum.clone();
-        run(3, false, move |core| {
+        run(3, move |core| {
             let seen = seen.clone();
             async move {
                 let name = format!("ringlet-{core}");
@@ -330,18 +336,34 @@ mod tests {
     }
 
     #[test]
-    fn pinned_cores_stay_on_their_cpu() {
-        let cpus = available_cores().cpus;
-        let first = cpus[0];
-        run(1, true, move |_| async move {
-            assert_eq!(affinity(), [first]);
-        })
-        .unwrap();
+    fn cores_are_pinned_only_when_they_take_all_cpus() {
+        let placement = |cpus: &[usize], quota| Placement { cpus: cpus.to_vec(), quota };
+        assert!(placement(&[0, 1], None).pins(2));
+        assert!(placement(&[5], Some(1.0)).pins(1));
+        assert!(!placement(&[0, 1], None).pins(1), "another process would choose the same CPU");
+        assert!(!placement(&[0, 1], None).pins(4));
+        assert!(!placement(&[0, 1], Some(1.5)).pins(2), "the kernel will move them about");
+    }
+
+    #[test]
+    fn cores_stay_on_their_cpus() {
+        let placement = available_cores();
+        for cores in [1, placement.cpus.len()] {
+            let placement = placement.clone();
+            run(cores, move |core| {
+                let allowed = match placement.pins(cores) {
+                    true => vec![placement.cpus[core.0]],
+                    false => placement.cpus.clone(),
+                };
+                async move { assert_eq!(affinity(), allowed) }
+            })
+            .unwrap();
+        }
     }
 
     #[test]
     fn visits_let_tasks_and_files_make_progress() {
-        run(1, false, |_| async {
+        run(1, |_| async {
             let done = Rc::new(Cell::new(false));
             let flag = done.clone();
             glommio::spawn_local(async move {
