@@ -24,7 +24,7 @@ pub fn routes(shared: &Arc<Shared>) -> Vec<AdminRoute> {
     vec![
         AdminRoute::new("/healthz", "text/plain; charset=utf-8", move || {
             let is_stopping = health.is_stopping.load(Ordering::Acquire);
-            match trouble(&health.gauges, is_stopping, clock::wall_clock_ms()) {
+            match trouble(&health.gauges, is_stopping, clock::monotonic_ms()) {
                 None => AdminAnswer { status: AdminStatus::Ok, body: b"ok\n".to_vec() },
                 Some(trouble) => AdminAnswer {
                     status: AdminStatus::ServiceUnavailable,
@@ -39,15 +39,15 @@ pub fn routes(shared: &Arc<Shared>) -> Vec<AdminRoute> {
 }
 
 /// Why the server is not healthy, if it is not.
-fn trouble(gauges: &[Gauges], is_stopping: bool, now_ms: i64) -> Option<String> {
+fn trouble(gauges: &[Gauges], is_stopping: bool, monotonic_ms: i64) -> Option<String> {
     if is_stopping {
         return Some("stopping".into());
     }
     gauges.iter().enumerate().find_map(|(core, gauges)| {
         match gauges.written_ms.load(Ordering::Relaxed) {
             0 => Some(format!("core {core} is starting")),
-            written_ms if now_ms - written_ms > HANGING_MS => {
-                Some(format!("core {core} has not run for {} ms", now_ms - written_ms))
+            written_ms if monotonic_ms - written_ms > HANGING_MS => {
+                Some(format!("core {core} has not run for {} ms", monotonic_ms - written_ms))
             }
             _ => None,
         }

@@ -99,9 +99,9 @@ pub struct Connection {
     pub address: String,
     /// The server's end, likewise.
     pub local_address: String,
-    /// When it came, wall clock in milliseconds.
+    /// When it came, monotonic clock in milliseconds.
     pub created_ms: i64,
-    /// When it last sent something, wall clock in milliseconds.
+    /// When it last sent something, monotonic clock in milliseconds.
     pub active_ms: i64,
     /// Selected database.
     pub db: usize,
@@ -157,7 +157,7 @@ pub struct Connection {
     pub output: ReplyBuffer,
     /// Bytes the ring is sending.
     pub sending_bytes: usize,
-    /// Since when the output is above its soft limit, wall clock in milliseconds.
+    /// Since when the output is above its soft limit, monotonic clock in milliseconds.
     pub soft_limit_since_ms: Option<i64>,
     /// Commands without a reply in `output`.
     pub pending: Pending,
@@ -215,7 +215,7 @@ impl Connection {
         id: u64,
         socket: SocketId,
         parser: RequestParser,
-        now_ms: i64,
+        monotonic_ms: i64,
     ) -> Connection {
         Connection {
             client,
@@ -223,8 +223,8 @@ impl Connection {
             socket,
             address: String::new(),
             local_address: String::new(),
-            created_ms: now_ms,
-            active_ms: now_ms,
+            created_ms: monotonic_ms,
+            active_ms: monotonic_ms,
             db: 0,
             version: Version::Resp2,
             is_authenticated: false,

@@ -126,9 +126,12 @@ pub struct Core {
     pub shared: Arc<Shared>,
     /// Time per command.
     pub ticks: TickClock,
-    /// Wall clock in milliseconds, read once per pass.
+    /// Wall clock in milliseconds, read once per pass: for expiry times and what clients are shown.
     pub now_ms: i64,
-    /// Commands are held back until this wall clock time in milliseconds (CLIENT PAUSE).
+    /// Monotonic clock in milliseconds, read once per pass: for all that lasts or is to happen later,
+    /// as the wall clock may be set.
+    pub monotonic_ms: i64,
+    /// Commands are held back (CLIENT PAUSE).
     pub pause: Option<Pause>,
     /// Scratch for replies of connection commands.
     pub scratch: ReplyBuffer,
@@ -140,16 +143,16 @@ pub struct Core {
     pub shard_listener: Vec<ListenerId>,
     /// A tick has come: a slice of active expiry is due.
     pub expire_due: bool,
-    /// When freed memory goes back to the system next, if the core is idle, wall clock in milliseconds.
+    /// When freed memory goes back to the system next, if the core is idle, monotonic clock.
     pub next_purge_ms: i64,
-    /// When all connections are looked at next, wall clock in milliseconds.
+    /// When all connections are looked at next, monotonic clock.
     pub next_check_ms: i64,
 }
 
 /// CLIENT PAUSE.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Pause {
-    /// Wall clock in milliseconds.
+    /// Monotonic clock in milliseconds.
     pub until_ms: i64,
     /// Only commands that may write are held back.
     pub writes_only: bool,

@@ -20,7 +20,7 @@ use crate::limits::{
 struct Progress {
     /// Something is left to do right away.
     has_work: bool,
-    /// Wall clock, milliseconds, when the shutdown gives up waiting for clients.
+    /// Monotonic clock, milliseconds, when the shutdown gives up waiting for clients.
     deadline_ms: Option<i64>,
     /// This core has told the others that its clients are gone.
     is_drained: bool,
@@ -43,6 +43,7 @@ pub async fn run(mut core: Core) {
         core.reply_inbox.awake();
         let started = core.ticks.now();
         core.now_ms = clock::wall_clock_ms();
+        core.monotonic_ms = clock::monotonic_ms();
         let ticked = core.pass(&mut events, &mut expired, &mut progress);
         core.note_pass(started);
         if core.shared.is_stopping.load(Ordering::Acquire) && core.is_stopped(&mut progress) {
@@ -80,7 +81,7 @@ impl Core {
                 self.on_event(event);
             }
         }
-        self.timers.advance(self.now_ms, expired);
+        self.timers.advance(self.monotonic_ms, expired);
         for timer in expired.drain(..) {
             match timer {
                 Timer::Wait(id) => self.time_out(id),
@@ -126,12 +127,12 @@ impl Core {
         }
         self.expire_due = true;
         self.shard.keyspace.access_clock = ((self.now_ms / 1000) & 0xff_ffff) as u32;
-        self.statistics.sample(self.now_ms);
+        self.statistics.sample(self.monotonic_ms);
         self.check_clients();
         self.publish_gauges();
-        if !is_busy && self.now_ms >= self.next_purge_ms {
+        if !is_busy && self.monotonic_ms >= self.next_purge_ms {
             // What was freed goes back to the system while nobody waits.
-            self.next_purge_ms = self.now_ms + PURGE_PERIOD_MS;
+            self.next_purge_ms = self.monotonic_ms + PURGE_PERIOD_MS;
             memory::purge(false);
         }
     }
@@ -149,10 +150,10 @@ impl Core {
             None => {
                 self.stop_listening();
                 self.ring.set_tick_ms(TICK_BUSY_MS);
-                *progress.deadline_ms.insert(self.now_ms + SHUTDOWN_GRACE_MS)
+                *progress.deadline_ms.insert(self.monotonic_ms + SHUTDOWN_GRACE_MS)
             }
         };
-        self.end_all_clients(self.now_ms >= deadline_ms);
+        self.end_all_clients(self.monotonic_ms >= deadline_ms);
         if !progress.is_drained && self.clients.is_empty() {
             progress.is_drained = true;
             self.shared.draining.fetch_sub(1, Ordering::AcqRel);

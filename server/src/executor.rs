@@ -250,7 +250,7 @@ impl Core {
             .collect();
         let id = self.shard.blocked.add(&mut self.shard.keyspace.ready, waiter, &keys);
         if owns_timer && timeout_ms > 0 {
-            let timer = self.timers.insert(self.now_ms + timeout_ms, Timer::Wait(id));
+            let timer = self.timers.insert(self.monotonic_ms + timeout_ms, Timer::Wait(id));
             self.shard.blocked.set_timer(id, timer);
         }
     }

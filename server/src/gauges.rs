@@ -13,7 +13,7 @@ use crate::statistics::Statistics;
 /// Figures of one core.
 #[derive(Default)]
 pub struct Gauges {
-    /// When the core last wrote these, wall clock in milliseconds; 0 before the first time.
+    /// When the core last wrote these, monotonic clock in milliseconds; 0 before the first time.
     pub written_ms: AtomicI64,
     /// Connections.
     pub clients: AtomicU64,
@@ -70,14 +70,14 @@ impl Gauges {
     /// Writes the core's figures; call it on the core's thread.
     pub fn store(
         &self,
-        now_ms: i64,
+        monotonic_ms: i64,
         statistics: &Statistics,
         clients: &Clients,
         keyspace: &Keyspace,
     ) {
         let keys = keyspace.databases.iter().map(|database| database.len() as u64).sum();
         let expires = keyspace.databases.iter().map(|database| database.expires_len() as u64).sum();
-        self.written_ms.store(now_ms, Relaxed);
+        self.written_ms.store(monotonic_ms, Relaxed);
         self.clients.store(clients.len() as u64, Relaxed);
         self.rejected.store(statistics.connections_rejected, Relaxed);
         self.connections.store(statistics.connections, Relaxed);

@@ -191,7 +191,7 @@ impl Core {
     /// CLIENT PAUSE holds back all commands, or those that may write (EXEC counts by what it holds).
     fn is_paused(&mut self, connection: &Connection, command: &'static Command) -> bool {
         let Some(pause) = self.pause else { return false };
-        if self.now_ms >= pause.until_ms {
+        if self.monotonic_ms >= pause.until_ms {
             self.pause = None;
             return false;
         }

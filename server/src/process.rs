@@ -225,7 +225,7 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         shard_count: cores,
         seed: random_seed()?[0],
     });
-    let now_ms = clock::wall_clock_ms();
+    let (now_ms, monotonic_ms) = (clock::wall_clock_ms(), clock::monotonic_ms());
     let ticks = TickClock::calibrate();
     let mut core = Core {
         index,
@@ -245,20 +245,21 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         runnable: VecDeque::new(),
         is_performing: false,
         resubmissions: Vec::new(),
-        timers: TimerWheel::new(now_ms),
+        timers: TimerWheel::new(monotonic_ms),
         statistics: Statistics::new(),
         config: config.clone(),
         shared,
         ticks,
         now_ms,
+        monotonic_ms,
         pause: None,
         scratch: ReplyBuffer::new(),
         spare_outputs: Vec::new(),
         listeners,
         shard_listener,
         expire_due: false,
-        next_purge_ms: now_ms,
-        next_check_ms: now_ms,
+        next_purge_ms: monotonic_ms,
+        next_check_ms: monotonic_ms,
     };
     core.apply_config(config);
     core.shared.gauges[index].started();

@@ -88,13 +88,13 @@ impl Core {
             }
         }
         let client = client_of(self.number(), socket);
-        let now_ms = self.now_ms;
+        let monotonic_ms = self.monotonic_ms;
         let mut connection = Box::new(Connection::new(
             client,
             self.shared.next_client_id.fetch_add(1, Ordering::Relaxed),
             socket,
             RequestParser::new(Connection::request_limits(&config, false)),
-            now_ms,
+            monotonic_ms,
         ));
         connection.address = address;
         connection.local_address = local_address;
@@ -126,7 +126,7 @@ impl Core {
             connection.input.clear();
             return;
         }
-        connection.active_ms = self.now_ms;
+        connection.active_ms = self.monotonic_ms;
         self.take_input(connection);
         self.bound_input(connection);
     }
@@ -273,8 +273,8 @@ impl Core {
             connection.soft_limit_since_ms = None;
             return false;
         }
-        let since_ms = *connection.soft_limit_since_ms.get_or_insert(self.now_ms);
-        self.now_ms - since_ms > soft_s as i64 * 1000
+        let since_ms = *connection.soft_limit_since_ms.get_or_insert(self.monotonic_ms);
+        self.monotonic_ms - since_ms > soft_s as i64 * 1000
     }
 
     /// Closes a connection now: what it waits for and watches is dropped everywhere.
@@ -318,18 +318,18 @@ impl Core {
 
     /// Looks after all connections, on ticks: idle ones, output limits over time.
     pub fn check_clients(&mut self) {
-        if self.now_ms < self.next_check_ms {
+        if self.monotonic_ms < self.next_check_ms {
             return;
         }
-        self.next_check_ms = self.now_ms + 1000;
+        self.next_check_ms = self.monotonic_ms + 1000;
         let blocked = self.clients.blocked_len() as u64;
         self.shared.gauges[self.index].blocked.store(blocked, Ordering::Relaxed);
         let timeout_ms = self.config.timeout_s as i64 * 1000;
-        let now_ms = self.now_ms;
+        let monotonic_ms = self.monotonic_ms;
         let mut over = Vec::new();
         for connection in self.clients.iter() {
             let is_idle = timeout_ms > 0
-                && now_ms - connection.active_ms > timeout_ms
+                && monotonic_ms - connection.active_ms > timeout_ms
                 && connection.waiting.is_none()
                 && connection.subscriptions() == 0
                 && !connection.is_monitor;
@@ -377,7 +377,7 @@ impl Core {
     /// Tells the process-wide gauges how this core is.
     pub fn publish_gauges(&mut self) {
         let gauges = &self.shared.gauges[self.index];
-        gauges.store(self.now_ms, &self.statistics, &self.clients, &self.shard.keyspace);
+        gauges.store(self.monotonic_ms, &self.statistics, &self.clients, &self.shard.keyspace);
         self.shared.note_peak();
     }
 }

@@ -168,8 +168,8 @@ impl Statistics {
     }
 
     /// Takes a sample for the rates; called on ticks.
-    pub fn sample(&mut self, now_ms: i64) {
-        let period_ms = now_ms - self.rates.sampled_ms;
+    pub fn sample(&mut self, monotonic_ms: i64) {
+        let period_ms = monotonic_ms - self.rates.sampled_ms;
         if period_ms < 500 {
             return;
         }
@@ -177,7 +177,7 @@ impl Statistics {
         let last = self.rates.seen;
         let rate = |new: u64, old: u64| new.saturating_sub(old) * 1000 / period_ms as u64;
         self.rates = Rates {
-            sampled_ms: now_ms,
+            sampled_ms: monotonic_ms,
             seen,
             commands: rate(seen.0, last.0),
             input_bytes: rate(seen.1, last.1),

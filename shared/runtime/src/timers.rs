@@ -1,7 +1,9 @@
 //! A hierarchical timing wheel: the timers of one core.
 //!
 //! Job: hold very many deadlines with constant cost to insert and to cancel, and hand out those
-//! that have passed. In: deadlines, and the current time as a value (milliseconds of any clock).
+//! that have passed. In: deadlines, and the current time as a value, in milliseconds of a clock
+//! that nobody sets (`clock::monotonic_ms`): after a step forward and back the wheel would stand in
+//! the future, where every new deadline has passed already.
 //! Out: the values whose time has come, and when to look again.
 //! Invariant: no timer is handed out before its deadline, twice, or after it was cancelled; within
 //! and between calls of `advance` the deadlines of what is handed out never decrease.

@@ -71,9 +71,9 @@ impl Memory {
 }
 
 /// The line of a connection.
-pub fn client_line(ring: &NetRing, connection: &Connection, now_ms: i64) -> String {
+pub fn client_line(ring: &NetRing, connection: &Connection, monotonic_ms: i64) -> String {
     let memory = Memory::of(connection);
-    let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
+    let seconds_since = |then_ms: i64| (monotonic_ms - then_ms).max(0) / 1000;
     let is_sending = connection.sending_bytes > 0;
     let mut line = String::with_capacity(320);
     let mut field = |name: &str, value: &dyn std::fmt::Display| {

@@ -51,7 +51,7 @@ fn run(core: &mut Core, _: &Header, words: Arguments<'_>, reply: &mut Reply<'_>)
     for connection in core.clients.iter().filter(|connection| connection.ending != Ending::Closing)
     {
         let mut show =
-            |place| lines.push((place, client_line(&core.ring, connection, core.now_ms)));
+            |place| lines.push((place, client_line(&core.ring, connection, core.monotonic_ms)));
         match &wanted {
             Wanted::All => show(connection.id),
             Wanted::Type(kind) if *kind == ClientType::of(connection) => show(connection.id),

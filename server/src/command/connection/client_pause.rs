@@ -45,21 +45,21 @@ fn run(core: &mut Core, _: &Header, words: Arguments<'_>, reply: &mut Reply<'_>)
         4 => return Err(CommandError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         _ => return Err(unknown_syntax(words)),
     };
-    let until_ms = end_of_pause(&words[2], core.now_ms)?;
-    let running = core.pause.filter(|pause| core.now_ms < pause.until_ms);
+    let until_ms = end_of_pause(&words[2], core.monotonic_ms)?;
+    let running = core.pause.filter(|pause| core.monotonic_ms < pause.until_ms);
     core.pause = Some(prolonged(running, Pause { until_ms, writes_only }));
     reply.ok();
     Ok(())
 }
 
-/// When a pause of this many milliseconds ends, wall clock in milliseconds.
-fn end_of_pause(word: &[u8], now_ms: i64) -> Result<i64, CommandError> {
+/// When a pause of this many milliseconds ends, monotonic clock in milliseconds.
+fn end_of_pause(word: &[u8], monotonic_ms: i64) -> Result<i64, CommandError> {
     let timeout_ms = ringlet_base::number::parse_i64(word)
         .ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
     if timeout_ms < 0 {
         return Err(CommandError::new("ERR timeout is negative"));
     }
-    now_ms.checked_add(timeout_ms).ok_or(CommandError::new("ERR timeout is out of range"))
+    monotonic_ms.checked_add(timeout_ms).ok_or(CommandError::new("ERR timeout is out of range"))
 }
 
 fn prolonged(running: Option<Pause>, new: Pause) -> Pause {
