@@ -138,7 +138,7 @@ impl Core {
     }
 
     fn note_pass(&mut self, started: u64) {
-        let took_us = self.ticks.to_microseconds(self.ticks.now().wrapping_sub(started));
+        let took_us = self.ticks.to_microseconds(self.ticks.since(started));
         self.statistics.passes += 1;
         self.statistics.pass_us_max = self.statistics.pass_us_max.max(took_us);
     }

@@ -113,7 +113,7 @@ impl Core {
         if let Err(error) = result {
             reply.error_bytes(error.text());
         }
-        let took = self.ticks.now().wrapping_sub(started);
+        let took = self.ticks.since(started);
         let failed = known.error_count() > 0;
         if failed {
             self.statistics.count_error(known.last_error_code());

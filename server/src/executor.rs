@@ -85,7 +85,7 @@ impl Core {
             reply.error_bytes(error.text());
         }
         let failed = out.error_count() != errors;
-        let took = self.ticks.now().wrapping_sub(started);
+        let took = self.ticks.since(started);
         if failed && !header.is_counted {
             self.statistics.count_error(out.last_error_code());
         }

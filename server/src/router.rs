@@ -40,7 +40,7 @@ impl Core {
                 self.reply_now(connection, |core, connection, reply| {
                     run(&mut Session { core, connection }, words, reply)
                 });
-                let took = self.ticks.now().wrapping_sub(started);
+                let took = self.ticks.since(started);
                 let failed = self.statistics.error_replies != errors;
                 self.note_run(header, words, took, failed);
                 self.name_slow(connection);

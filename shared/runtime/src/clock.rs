@@ -64,6 +64,14 @@ impl TickClock {
         if self.counter { counter::read() } else { monotonic_ns() }
     }
 
+    /// The ticks since `started`. None if that seems to be later: the counters of two processors may
+    /// differ by a little, and a thread may change from one to the other.
+    #[inline]
+    #[must_use]
+    pub fn since(&self, started: u64) -> u64 {
+        self.now().saturating_sub(started)
+    }
+
     /// The nanoseconds of a difference in ticks.
     #[inline]
     #[must_use]
@@ -232,6 +240,14 @@ mod tests {
             assert!(now >= last);
             last = now;
         }
+    }
+
+    #[test]
+    fn a_start_that_seems_to_be_later_was_just_now() {
+        let clock = TickClock::calibrate();
+        let started = clock.now();
+        assert!(clock.since(started) <= clock.now() - started);
+        assert_eq!(clock.since(started + (1 << 60)), 0);
     }
 
     #[test]
