@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use ringlet_protocol::reply::ReplyBuffer;
 use ringlet_runtime::clock::TickClock;
@@ -57,6 +57,8 @@ pub struct Shared {
     pub peak_bytes: AtomicU64,
     /// Start of the process, wall clock in milliseconds.
     pub started_ms: i64,
+    /// When somebody last warned that no connection can be accepted, monotonic clock in milliseconds.
+    pub warned_ms: AtomicI64,
     /// The configuration at the start, for directives that cannot change.
     pub config: Arc<Config>,
     /// Asks the control thread for an orderly shutdown.
@@ -69,6 +71,12 @@ impl Shared {
         let sum: i64 =
             self.gauges.iter().map(|gauges| gauges.allocated_bytes.load(Ordering::Relaxed)).sum();
         sum.max(0) as u64
+    }
+
+    /// Whether a warning that all cores may have to give is due: one per second of the process.
+    pub fn may_warn(&self, monotonic_ms: i64) -> bool {
+        let next = |warned_ms| (monotonic_ms - warned_ms >= 1000).then_some(monotonic_ms);
+        self.warned_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
     /// Notes the heap bytes in use if they are the most so far.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 
 use ringlet_protocol::reply::ReplyBuffer;
@@ -130,6 +130,7 @@ pub fn run(mut config: Config) -> Result<(), String> {
         node_ids: (0..count).map(|_| identifier()).collect::<Result<_, _>>()?,
         peak_bytes: AtomicU64::new(0),
         started_ms: clock::wall_clock_ms(),
+        warned_ms: AtomicI64::new(0),
         config: config.clone(),
         control: OnceLock::new(),
     });

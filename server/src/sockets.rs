@@ -32,7 +32,7 @@ impl Core {
     pub fn on_event(&mut self, event: Event) {
         match event {
             Event::Accepted { listener, socket } => self.on_accepted(listener, socket),
-            Event::AcceptFailed { errno, .. } => {
+            Event::AcceptFailed { errno, .. } if self.shared.may_warn(self.monotonic_ms) => {
                 tracing::warn!(
                     "cannot accept connections for a moment: {errno}; raise the limit of open files \
                      (LimitNOFILE) or lower maxclients"
@@ -62,7 +62,7 @@ impl Core {
             Event::Closed { socket } => {
                 self.clients.remove(socket.index() as u32);
             }
-            Event::Connected { .. } | Event::Woken | Event::Tick => {}
+            Event::AcceptFailed { .. } | Event::Connected { .. } | Event::Woken | Event::Tick => {}
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Job: keep one accept armed per listener, and let a listener rest when there is no room.
 //! In: listening descriptors. Out: `Accepted` and `AcceptFailed` events.
-//! Invariant: a failing accept is tried again after a rest, never in a hot loop.
+//! Invariant: a failing accept is tried again after a rest, never in a hot loop, and a series of
+//! failures is told once.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -15,14 +16,20 @@ use super::socket::Socket;
 use super::{Errno, Event, ListenerId, NetRing, options};
 use crate::sockets::{Slot, SocketId};
 
-/// How long a listener rests when it could not accept.
-const REST_MS: u32 = 50;
+/// How long a listener rests when it could not accept for the first time. Each further time doubles
+/// it: the kernel takes a descriptor before it looks for a connection, so without descriptors every
+/// try fails, although nobody may be waiting.
+const FIRST_REST_MS: u32 = 50;
+const LONGEST_REST_MS: u32 = 1000;
 
 pub(super) struct Listener {
     fd: OwnedFd,
     armed: bool,
     stopping: bool,
+    /// What is left of the present rest.
     rest_ms: u32,
+    /// How long the last rest was, of the present series of failures.
+    last_rest_ms: u32,
     in_flight: u8,
 }
 
@@ -39,8 +46,14 @@ impl NetRing {
     /// When the descriptor is none of a socket.
     pub fn listen(&mut self, listener: OwnedFd) -> io::Result<ListenerId> {
         options::make_blocking(&listener)?;
-        let listener =
-            Listener { fd: listener, armed: false, stopping: false, rest_ms: 0, in_flight: 0 };
+        let listener = Listener {
+            fd: listener,
+            armed: false,
+            stopping: false,
+            rest_ms: 0,
+            last_rest_ms: 0,
+            in_flight: 0,
+        };
         let Ok(slot) = self.listeners.insert(listener) else {
             return Err(io::Error::from_raw_os_error(libc::ENFILE));
         };
@@ -150,13 +163,18 @@ impl NetRing {
             listener.in_flight -= 1;
         }
         let mut cancel = false;
-        if let Some(errno) = failure
-            && listener.rest_ms == 0
-            && !listener.stopping
-        {
-            listener.rest_ms = REST_MS;
-            cancel = listener.armed;
-            events.push(Event::AcceptFailed { listener: id, errno });
+        match failure {
+            None if completion.result >= 0 => listener.last_rest_ms = 0,
+            Some(errno) if listener.rest_ms == 0 && !listener.stopping => {
+                if listener.last_rest_ms == 0 {
+                    events.push(Event::AcceptFailed { listener: id, errno });
+                }
+                listener.last_rest_ms =
+                    (listener.last_rest_ms * 2).clamp(FIRST_REST_MS, LONGEST_REST_MS);
+                listener.rest_ms = listener.last_rest_ms;
+                cancel = listener.armed;
+            }
+            _ => {}
         }
         let rearm = !listener.armed && !listener.stopping && listener.rest_ms == 0;
         if cancel {

@@ -112,7 +112,8 @@ pub enum Event {
         socket: SocketId,
     },
     /// Accepting failed, for instance with EMFILE. The ring rests the listener and tries again by
-    /// itself a little later; `resume_accept` makes it try at once.
+    /// itself, more and more seldom; `resume_accept` makes it try at once. Further failures are
+    /// silent until a connection has been accepted.
     AcceptFailed {
         /// Which listener rests.
         listener: ListenerId,
