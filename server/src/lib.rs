@@ -24,6 +24,7 @@ pub mod logging;
 pub mod mesh_traffic;
 pub mod message;
 pub mod monitor;
+pub mod open_files;
 pub mod outbox;
 pub mod pending;
 pub mod pid_file;

@@ -54,5 +54,12 @@ pub const PURGE_PERIOD_MS: i64 = 5_000;
 /// Longest time that an orderly shutdown waits for clients to take their replies, in milliseconds.
 pub const SHUTDOWN_GRACE_MS: i64 = 5_000;
 
+/// Descriptors that are no client's: those of the process, as in Redis, and some clients more, who are
+/// told that there are too many.
+pub const DESCRIPTORS_RESERVED: usize = 32;
+
+/// Descriptors of one core beside its listeners: rings, wake-ups and files.
+pub const DESCRIPTORS_PER_CORE: usize = 16;
+
 const _: () = assert!(MESH_BATCHES_MAX.is_power_of_two());
 const _: () = assert!(INPUT_BYTES_KEPT < INPUT_BYTES_PAUSE);

@@ -31,6 +31,7 @@ use crate::core_loop;
 use crate::gauges::Gauges;
 use crate::limits::{TICK_BUSY_MS, mesh_batches_max};
 use crate::message::{ReplyBatch, RequestBatch};
+use crate::open_files;
 use crate::outbox::Outbox;
 use crate::pid_file::PidFile;
 use crate::pubsub::Channels;
@@ -98,6 +99,11 @@ pub fn run(mut config: Config) -> Result<(), String> {
     let placement = cores::available_cores();
     let count = if config.shards == 0 { placement.cores() } else { config.shards };
     config.shards = count;
+    // Unknown is very unlikely; then what Redis assumes.
+    let open_files = preflight::open_files_max().unwrap_or(1024);
+    for line in open_files::fit_clients(&mut config, count, open_files)? {
+        tracing::warn!("{line}");
+    }
     config.clients_ceiling = Some(config.clients_max);
     check_ports(&config, count)?;
     std::env::set_current_dir(&config.directory).map_err(|error| {

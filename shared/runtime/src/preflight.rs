@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 
 use crate::ring::SetupMode;
+pub use limits::open_files_max;
 
 /// Why a net ring could not be made.
 #[derive(Debug)]

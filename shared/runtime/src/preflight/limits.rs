@@ -65,6 +65,14 @@ pub(super) fn locked_memory() -> Row {
     }
 }
 
+/// How many descriptors this process may have open at a time.
+///
+/// # Errors
+/// What getrlimit(2) says.
+pub fn open_files_max() -> io::Result<u64> {
+    read(libc::RLIMIT_NOFILE).map(|limit| limit.soft)
+}
+
 pub(super) fn open_files() -> Row {
     const NAME: &str = "open files";
     let advice = "raise it: ulimit -n 65536 or LimitNOFILE=65536; fewer clients fit until then";
