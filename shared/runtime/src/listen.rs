@@ -4,20 +4,19 @@
 //! In: [`ListenOptions`]. Out: descriptors for `NetRing::listen`.
 //! Invariant: an address on which another process listens is refused, although our own cores share it.
 
+mod unix;
+
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use crate::ring::SocketAddress;
 use crate::ring::address::RawAddress;
 use crate::ring::options::{self, check, set_option};
+pub use unix::SocketFile;
 
 /// How often, and after what pause, an address in use is tried again.
 const PATIENCE: usize = 12;
@@ -144,7 +143,7 @@ pub fn listen(
     match &options.address {
         SocketAddress::Ip(address) => listen_tcp(options, *address, count).map_err(fail),
         SocketAddress::Unix(path) => {
-            let first = listen_unix(options, path).map_err(fail)?;
+            let first = unix::listen(options, path).map_err(fail)?;
             let mut sockets = vec![first];
             while sockets.len() < count {
                 let copy = sockets[0].try_clone().map_err(fail)?;
@@ -182,7 +181,7 @@ fn listen_tcp(
 
 fn tcp_socket(options: &ListenOptions, address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let socket = stream_socket(family)?;
+    let socket = stream_socket(family, 0)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     if address.is_ipv6() {
         // Else [::] would also take the IPv4 port, which has a listener of its own.
@@ -194,33 +193,10 @@ fn tcp_socket(options: &ListenOptions, address: SocketAddr) -> io::Result<OwnedF
     Ok(socket)
 }
 
-fn listen_unix(options: &ListenOptions, path: &Path) -> io::Result<OwnedFd> {
-    remove_stale(path)?;
-    let socket = stream_socket(libc::AF_UNIX)?;
-    bind(&socket, &options.address)?;
-    if let Some(mode) = options.unix_mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    }
-    start_listening(&socket, options.backlog)?;
-    Ok(socket)
-}
-
-/// Removes the file of a unix socket on which nobody listens any more.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
-    let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
-    if !about.file_type().is_socket() {
-        return Err(in_use());
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        _ => Err(in_use()),
-    }
-}
-
-fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+fn stream_socket(family: libc::c_int, flags: libc::c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
     // SAFETY: socket(2) takes no memory; the result is checked.
-    let fd = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: a fresh descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -257,14 +233,10 @@ fn start_listening(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
+    use std::path::Path;
 
     fn options(text: &str) -> ListenOptions {
         ListenOptions::new(text.parse::<SocketAddr>().unwrap())
-    }
-
-    fn scratch(name: &str) -> std::path::PathBuf {
-        let name = format!("ringlet-listen-{}-{name}", std::process::id());
-        std::env::temp_dir().join(name)
     }
 
     #[test]
@@ -299,29 +271,5 @@ mod tests {
         assert_eq!(error.kind, ListenErrorKind::AddressNotAvailable);
         let error = listen(&ListenOptions::new(Path::new("/nowhere/at/all")), 1).unwrap_err();
         assert_eq!(error.kind, ListenErrorKind::BadAddress);
-    }
-
-    #[test]
-    fn a_stale_unix_socket_is_replaced_and_a_living_one_is_not() {
-        let path = scratch("stale");
-        let mut options = ListenOptions::new(path.as_path());
-        options.unix_mode = Some(0o700);
-        let (first, _) = listen(&options, 2).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(listen(&options, 1).unwrap_err().kind, ListenErrorKind::AddressInUse);
-        drop(first);
-        assert!(path.exists(), "the file stays behind");
-        listen(&options, 1).unwrap();
-        fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_plain_file_is_never_removed() {
-        let path = scratch("file");
-        fs::write(&path, "precious").unwrap();
-        let error = listen(&ListenOptions::new(path.as_path()), 1).unwrap_err();
-        assert_eq!(error.kind, ListenErrorKind::AddressInUse);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-        fs::remove_file(&path).unwrap();
     }
 }
