@@ -14,7 +14,7 @@ use ringlet_runtime::admin::AdminServer;
 use ringlet_runtime::clock::{self, TickClock};
 use ringlet_runtime::control::{Control, ControlHandle, ControlHandler};
 use ringlet_runtime::cores;
-use ringlet_runtime::listen::{self, ListenErrorKind, ListenOptions};
+use ringlet_runtime::listen::{self, ListenErrorKind, ListenOptions, SocketFile};
 use ringlet_runtime::mesh::{Inbox, Mesh};
 use ringlet_runtime::preflight;
 use ringlet_runtime::ring::{NetRing, RingSettings, SocketAddress};
@@ -52,10 +52,13 @@ pub type ControlSender = OnceLock<ControlHandle<ControlCommand>>;
 /// The control thread's side: it begins the orderly shutdown.
 struct Controller {
     shared: Arc<Shared>,
+    socket_file: Option<SocketFile>,
 }
 
 impl Controller {
-    fn shut_down(&self) {
+    fn shut_down(&mut self) {
+        // While the cores still listen, so that it cannot be the file of a successor.
+        self.socket_file = None;
         self.shared.is_stopping.store(true, Ordering::Release);
         for bell in self.shared.bells.iter().filter_map(OnceLock::get) {
             bell.wake();
@@ -112,6 +115,8 @@ pub fn run(mut config: Config) -> Result<(), String> {
     let hasher = KeyHasher::new(random_seed()?);
     config.limits = Limits { hasher, ..config.limits };
     let (main_sockets, own_sockets) = open_sockets(&mut config, count)?;
+    let socket_file = config.unix_socket.as_deref().map(SocketFile::of).transpose();
+    let socket_file = socket_file.map_err(|error| format!("the unix socket is gone: {error}"))?;
     // Not before the sockets: another server on this port may have the same file.
     let pid_file = PidFile::write(&config.pid_file);
     let config = Arc::new(config);
@@ -140,7 +145,7 @@ pub fn run(mut config: Config) -> Result<(), String> {
         config: config.clone(),
         control: OnceLock::new(),
     });
-    let control = Control::start(Controller { shared: shared.clone() })
+    let control = Control::start(Controller { shared: shared.clone(), socket_file })
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
     // The first and only time: nobody else has the lock.
     let _ = shared.control.set(control.handle());
@@ -191,10 +196,6 @@ pub fn run(mut config: Config) -> Result<(), String> {
     drop(admin);
     drop(control);
     drop(pid_file);
-    if let Some(path) = &config.unix_socket {
-        // It may be gone already; then there is nothing to do.
-        let _ = std::fs::remove_file(path);
-    }
     result.map_err(|error| error.to_string())?;
     tracing::info!("Ringlet is now ready to exit, bye bye...");
     Ok(())

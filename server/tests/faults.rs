@@ -504,6 +504,24 @@ fn a_signal_ends_the_server_after_what_is_in_flight() {
 }
 
 #[test]
+fn a_server_that_ends_removes_its_unix_socket_and_no_successors() {
+    let directory = std::env::temp_dir().join(format!("ringlet-faults-{}", std::process::id()));
+    std::fs::create_dir(&directory).expect("a directory can be made");
+    let path = directory.join("socket");
+    let options = ["--unixsocket", path.to_str().expect("text")];
+    let mut server = start(&options);
+    assert!(path.exists());
+    assert!(server.stop("TERM").expect("the server ends").success());
+    assert!(!path.exists(), "its own file stays behind");
+    let mut server = start(&options);
+    std::fs::rename(&path, directory.join("aside")).expect("the file can be moved");
+    let _successor = std::os::unix::net::UnixListener::bind(&path).expect("the path is free");
+    assert!(server.stop("TERM").expect("the server ends").success());
+    assert!(path.exists(), "the file was a successor's");
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+}
+
+#[test]
 fn deleted_data_gives_its_memory_back() {
     let server = start(&[]);
     let mut wire = server.connect();
