@@ -20,6 +20,7 @@ pub mod info;
 pub mod intake;
 pub mod latency;
 pub mod limits;
+pub mod listeners;
 pub mod logging;
 pub mod mesh_traffic;
 pub mod message;
