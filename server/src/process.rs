@@ -208,15 +208,19 @@ fn random_seed() -> Result<[u64; 4], String> {
     Ok(std::array::from_fn(|_| random.next_u64()))
 }
 
+fn ring_settings(config: &Config) -> RingSettings {
+    RingSettings {
+        tick_ms: TICK_BUSY_MS,
+        // All clients may come to one core, and some more that are told that there are too many.
+        max_sockets: (config.clients_max + 1024).min(RingSettings::SOCKETS_MAX),
+        ..RingSettings::default()
+    }
+}
+
 fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, String> {
     let config = shared.config.clone();
     let cores = shared.bells.len();
-    let settings = RingSettings {
-        tick_ms: TICK_BUSY_MS,
-        max_sockets: config.clients_max + 1024,
-        ..RingSettings::default()
-    };
-    let mut ring = NetRing::new(&settings).map_err(|error| error.to_string())?;
+    let mut ring = NetRing::new(&ring_settings(&config)).map_err(|error| error.to_string())?;
     shared.bells[index].set(ring.wake_handle()).map_err(|_| "a core started twice".to_string())?;
     let mut listeners = Vec::new();
     for socket in seed.main {
@@ -286,4 +290,17 @@ fn start_admin(config: &Config, shared: &Arc<Shared>) -> Result<Option<AdminServ
     AdminServer::start(&addresses, admin::routes(shared))
         .map(Some)
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_maxclients_that_the_directive_takes_makes_a_ring() {
+        let sockets_of =
+            |clients_max| ring_settings(&Config { clients_max, ..Config::default() }).max_sockets;
+        assert_eq!(sockets_of(1), 1025);
+        assert_eq!(sockets_of(u32::MAX as usize), RingSettings::SOCKETS_MAX);
+    }
 }

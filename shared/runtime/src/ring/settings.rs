@@ -5,6 +5,7 @@
 //! Invariant: every queue and table of the ring has a bound, and it stands here.
 
 use super::SetupMode;
+use crate::sockets::MAX_SLOTS;
 
 /// Sizes and times of one net ring.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub struct RingSettings {
     pub buffer_count: u16,
     /// Bytes of one receive buffer.
     pub buffer_bytes: u32,
-    /// Sockets at a time, at most 16 777 216. Keep it somewhat above the limit of connections, so that
+    /// Sockets at a time, at most [`RingSettings::SOCKETS_MAX`]. Keep it somewhat above the limit of connections, so that
     /// the surplus can be told so politely.
     pub max_sockets: usize,
     /// Completions that one wait hands out at most.
@@ -26,6 +27,11 @@ pub struct RingSettings {
     pub tick_ms: u32,
     /// Insist on one setup mode instead of the best one.
     pub mode: Option<SetupMode>,
+}
+
+impl RingSettings {
+    /// The most sockets that one ring can tell apart.
+    pub const SOCKETS_MAX: usize = MAX_SLOTS;
 }
 
 impl Default for RingSettings {
