@@ -16,13 +16,17 @@ TOOLS=$TARGET/test-tools
 LOGS=$TARGET/test-logs
 SERVER=$(realpath -m "$TARGET/release/ringlet-server")
 LIMIT_SECONDS=2400
+# A package's scripts start no service while this file says so.
+POLICY=/usr/sbin/policy-rc.d
 passed=0
 failed=0
 child=
+policy_made=no
 
 # Every check runs under timeout(1), in a process group of its own that it passes signals on to.
 cleanup() {
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+    let_services_start
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -77,40 +81,92 @@ check() { # what, command ...
     [ "$status" = 0 ]
 }
 
-# --- peers ---------------------------------------------------------------------------------------
+# --- what the stages need ------------------------------------------------------------------------
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+# One clear line before anything is built, for old compilers fail with riddles.
+require_rust() {
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    found=$(rustc --version 2>/dev/null | awk '{ print $2 }')
+    if [ -z "$found" ] || ! command -v cargo >/dev/null; then
+        echo "!! Rust $wanted or later is needed and was not found: see https://rustup.rs" >&2
+        return 1
+    fi
+    if ! printf '%s\n%s\n' "$wanted" "$found" | sort -V -C; then
+        echo "!! Rust $wanted or later is needed, this is $found: run rustup update" >&2
+        return 1
+    fi
+}
+
+# The minimal profile of rustup has neither rustfmt nor clippy.
+install_rust_components() {
+    local missing=()
+    cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
+    cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! command -v rustup >/dev/null; then
+        echo "!! missing: ${missing[*]}, and there is no rustup to install them with" >&2
+        return 1
+    fi
+    echo "installing: ${missing[*]}"
+    rustup component add "${missing[@]}"
+}
+
+forbid_services_to_start() {
+    [ ! -e $POLICY ] || return 0
+    policy_made=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $POLICY >/dev/null && as_root chmod +x $POLICY
+}
+
+let_services_start() {
+    [ $policy_made = no ] || as_root rm -f $POLICY
+    policy_made=no
+}
+
 install_packages() {
-    local wanted=()
+    local wanted=() result
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v redis-cli >/dev/null || wanted+=(redis-tools)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v make >/dev/null || wanted+=(make)
+    # The build of glommio asks it for a version.
+    command -v git >/dev/null || wanted+=(git)
     python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
     [ ${#wanted[@]} -gt 0 ] || return 0
     echo "installing: ${wanted[*]}"
-    as_root apt-get update -qq || return 1
-    # The packages must not start services of their own.
-    local policy=/usr/sbin/policy-rc.d made=no result
-    if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
-        made=yes
+    if ! as_root apt-get update -qq || ! forbid_services_to_start; then
+        echo '!! packages cannot be installed: that takes root, or sudo without a password' >&2
+        return 1
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         "${wanted[@]}" >/dev/null
     result=$?
-    [ $made = no ] || as_root rm -f $policy
+    # Nor may the service that came with it take port 6379 at the next boot.
+    if [[ " ${wanted[*]} " = *' redis-server '* ]] && command -v systemctl >/dev/null; then
+        as_root systemctl disable --quiet redis-server
+    fi
+    let_services_start
+    [ $result = 0 ] || echo '!! the packages could not be installed' >&2
     return $result
+}
+
+# Counts as one failure what keeps a stage from running; it has said why.
+prepare() {
+    "$@" && return
+    failed=$((failed + 1))
+    return 1
 }
 
 # --- stages --------------------------------------------------------------------------------------
 
 stage_lint() {
+    prepare install_rust_components || return
     check 'format' cargo fmt --all --check
     check 'clippy' cargo clippy --workspace --all-targets -- -D warnings
 }
@@ -143,9 +199,11 @@ stage_differential() {
 
 stage_clients() {
     local tests=server/tests/clients
-    [ -x "$TOOLS/venv/bin/python" ] || python3 -m venv "$TOOLS/venv"
-    if check 'install redis-py' "$TOOLS/venv/bin/pip" install -q --disable-pip-version-check \
-        -r $tests/python/requirements.txt; then
+    # An environment whose making was interrupted has no pip that works.
+    if { "$TOOLS/venv/bin/pip" --version >/dev/null 2>&1 ||
+        check 'make the Python environment' python3 -m venv --clear "$TOOLS/venv"; } &&
+        check 'install redis-py' "$TOOLS/venv/bin/pip" install -q --disable-pip-version-check \
+            -r $tests/python/requirements.txt; then
         check 'redis-py' env RINGLET_SERVER_BINARY="$SERVER" PYTHONDONTWRITEBYTECODE=1 \
             "$TOOLS/venv/bin/python" -m unittest discover -s $tests/python -t $tests/python
     fi
@@ -176,14 +234,11 @@ for stage in "${STAGES[@]}"; do
     fi
 done
 mkdir -p "$TOOLS" "$LOGS"
-if install_packages; then
+if prepare require_rust && prepare install_packages; then
     check 'release build' cargo build -q --release -p ringlet-server
     for stage in "${STAGES[@]}"; do
         "stage_$stage"
     done
-else
-    echo '!! the packages above could not be installed' >&2
-    failed=1
 fi
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
