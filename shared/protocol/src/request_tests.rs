@@ -1,8 +1,6 @@
 //! Tests of `request`: the same commands however the bytes are cut, the error texts of redis-server
 //! 7.0.15, and bounds on what is kept.
 
-use ringlet_base::random::Random;
-
 use super::*;
 use crate::command::write_command;
 
@@ -302,57 +300,6 @@ fn endless_lines_are_not_scanned_again_and_again() {
     connection.receive(b" y\n");
     assert_eq!(connection.parser.scanned, 0);
     assert_eq!(connection.seen.commands.len(), 1);
-}
-
-/// Commands that are close to being right, so that faults lie deep inside.
-fn almost_right(random: &mut Random) -> Vec<u8> {
-    let mut input = Vec::new();
-    for _ in 0..random.below(6) {
-        let words: Vec<Vec<u8>> = (0..random.below(5))
-            .map(|_| {
-                let length = match random.below(8) {
-                    0 => LARGE_ARGUMENT_BYTES as u64 - 2 + random.below(5),
-                    _ => random.below(12),
-                };
-                (0..length).map(|_| random.next_u64() as u8).collect()
-            })
-            .collect();
-        match random.below(4) {
-            0 => input.extend(b"set \"a b\" 'c'\r\n"),
-            _ => write_command(&mut input, words.iter().map(|word| &word[..])),
-        }
-    }
-    for _ in 0..random.below(3) {
-        if !input.is_empty() {
-            let at = random.below(input.len() as u64) as usize;
-            input[at] = b"*$\r\n0123456789-\"'x\0"[random.below(19) as usize];
-        }
-    }
-    input
-}
-
-#[test]
-fn random_bytes_give_the_same_commands_in_any_portions() {
-    let seed = Random::from_system().expect("entropy").next_u64();
-    let mut random = Random::new(seed);
-    for round in 0..3000 {
-        let input: Vec<u8> = if round % 4 == 0 {
-            (0..random.below(60))
-                .map(|_| b"*$\r\n019-\"' aPING"[random.below(16) as usize])
-                .collect()
-        } else {
-            almost_right(&mut random)
-        };
-        let whole = see(&input);
-        let mut connection = Connection::new(RequestLimits::default());
-        let mut rest = &input[..];
-        while !rest.is_empty() && connection.seen.error.is_none() {
-            let length = 1 + random.below(rest.len().min(9000) as u64) as usize;
-            connection.receive(&rest[..length]);
-            rest = &rest[length..];
-        }
-        assert!(connection.seen == whole, "seed {seed} round {round}: {}", input.escape_ascii());
-    }
 }
 
 proptest::proptest! {

@@ -1,7 +1,6 @@
 //! Tests of `resp_value`: every kind of reply, whole, cut short and malformed.
 
 use proptest::prelude::*;
-use ringlet_base::random::Random;
 
 use super::*;
 
@@ -112,21 +111,6 @@ fn numbers_of_values() {
     assert_eq!(Value::Integer(3).as_f64(), Some(3.0));
     assert_eq!(Value::Null.as_f64(), None);
     assert!(Value::Error(vec![]).is_error() && !Value::Null.is_error());
-}
-
-#[test]
-fn random_bytes_never_panic_and_both_readers_agree() {
-    let seed = Random::from_system().expect("entropy").next_u64();
-    let mut random = Random::new(seed);
-    for _ in 0..100_000 {
-        let bytes: Vec<u8> = (0..random.below(40))
-            .map(|_| b"*$%~>|+-:_#,(!=\r\n\r\n0123-a"[random.below(24) as usize])
-            .collect();
-        if let Ok(Some((_, length))) = Value::parse(&bytes) {
-            assert_eq!(skip_value(&bytes), Some(length), "seed {seed}: {}", bytes.escape_ascii());
-        }
-        elements(&bytes).into_iter().flatten().for_each(|element| assert!(!element.is_empty()));
-    }
 }
 
 /// Writes a value back: the inverse of [`Value::parse`].
