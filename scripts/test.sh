@@ -4,7 +4,8 @@
 # Usage: scripts/test.sh [STAGE ...]
 # Stages: lint unit contract planted differential clients fuzz (all of them by default).
 # RINGLET_SEED repeats a run; RINGLET_DIFFERENTIAL_SECONDS and RINGLET_CONTRACT_SECONDS lengthen it.
-# Ends with one line, "N passed, N failed", and exit code 0 only when nothing failed.
+# Ends with the seed and one line, "N passed, N failed"; exit code 0 only when nothing failed and no
+# process of the run is left.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +17,12 @@ TOOLS=$TARGET/test-tools
 LOGS=$TARGET/test-logs
 SERVER=$(realpath -m "$TARGET/release/ringlet-server")
 LIMIT_SECONDS=2400
+LEFTOVERS_LIMIT_SECONDS=10
+# One seed for all randomness of the run.
+export RINGLET_SEED=${RINGLET_SEED:-$SRANDOM}
+export PROPTEST_RNG_SEED=$RINGLET_SEED
+# Every process of the run inherits it, whatever becomes of its parent.
+export RINGLET_TEST_RUN=$$-$SRANDOM
 # A package's scripts start no service while this file says so.
 POLICY=/usr/sbin/policy-rc.d
 passed=0
@@ -56,11 +63,13 @@ counts() {
     ' "$1"
 }
 
-check() { # what, command ...
-    local what=$1 log status good bad
+# Runs a command with its output here and in $log; says so when it fails.
+run() { # what, command ...
+    local what=$1 status
     shift
     log=$LOGS/${what//[^A-Za-z0-9]/-}.log
     printf '\n== %s\n' "$what"
+    : >"$log"
     timeout -k 10 "$LIMIT_SECONDS" "$@" >"$log" 2>&1 &
     child=$!
     tail -n +1 -f -s 0.2 --pid=$child "$log" &
@@ -69,16 +78,61 @@ check() { # what, command ...
     status=$?
     child=
     wait
+    [ "$status" = 0 ] || printf '!! failed (exit code %s): %s\n' "$status" "$what"
+    return "$status"
+}
+
+# A command that is one check in itself: a build, a lint, an installation.
+check() { # what, command ...
+    if run "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+# A test runner: what counts is what it says it ran, and to have run nothing is a failure.
+run_tests() { # what, command ...
+    local log status good bad
+    run "$@"
+    status=$?
     read -r good bad < <(counts "$log")
-    if [ "$status" != 0 ]; then
-        [ "$bad" -gt 0 ] || bad=1
-        printf '!! failed (exit code %s): %s\n' "$status" "$what"
-    elif [ "$good" = 0 ]; then
-        good=1
+    if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+        bad=1
+    elif [ "$((good + bad))" = 0 ]; then
+        printf '!! failed (no test ran): %s\n' "$1"
+        bad=1
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
-    [ "$status" = 0 ]
+}
+
+# The processes of this run that still live, as "PID COMMAND". A zombie has no environment any more.
+leftovers() {
+    local file pid
+    # grep inherits the marker as well, so the list of files is made before it starts.
+    local environments=(/proc/[0-9]*/environ)
+    for file in $(grep -slzxF "RINGLET_TEST_RUN=$RINGLET_TEST_RUN" "${environments[@]}"); do
+        pid=${file#/proc/}
+        pid=${pid%/environ}
+        printf '%s %s\n' "$pid" "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")"
+    done
+}
+
+# Every process that a test starts must have ended with it.
+no_process_is_left() {
+    local left deadline=$((SECONDS + LEFTOVERS_LIMIT_SECONDS))
+    while left=$(leftovers) && [ -n "$left" ]; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            printf '\n!! failed: processes of this run are left, and are ended now\n%s\n' "$left"
+            failed=$((failed + 1))
+            awk '{ print $1 }' <<<"$left" | xargs -r kill -KILL
+            return
+        fi
+        sleep 0.2
+    done
+    passed=$((passed + 1))
 }
 
 # --- what the stages need ------------------------------------------------------------------------
@@ -169,21 +223,26 @@ stage_lint() {
     prepare install_rust_components || return
     check 'format' cargo fmt --all --check
     check 'clippy' cargo clippy --workspace --all-targets -- -D warnings
+    check 'clippy with planted bugs' cargo clippy --workspace --all-targets \
+        --features ringlet-server/planted-bugs -- -D warnings
+    # Without the fuzzer's runtime, for that takes a C++ compiler.
+    check 'clippy of the fuzz targets' cargo clippy --manifest-path shared/protocol/fuzz/Cargo.toml \
+        --target-dir "$TARGET/fuzz" --locked --no-default-features --all-targets -- -D warnings
 }
 
 stage_unit() {
-    check 'unit tests' cargo test --workspace --no-fail-fast --exclude ringlet-server
-    check 'server tests' cargo test -p ringlet-server --no-fail-fast -- --skip the_contract_holds
+    run_tests 'unit tests' cargo test --workspace --no-fail-fast --exclude ringlet-server
+    run_tests 'server tests' cargo test -p ringlet-server --no-fail-fast -- --skip the_contract_holds
 }
 
 stage_contract() {
-    check 'contract' env RINGLET_CONTRACT_SECONDS="${RINGLET_CONTRACT_SECONDS:-6}" \
+    run_tests 'contract' env RINGLET_CONTRACT_SECONDS="${RINGLET_CONTRACT_SECONDS:-6}" \
         RINGLET_SERVER_BINARY="$SERVER" \
         cargo test -p ringlet-server --test contract -- --test-threads 1 the_contract_holds
 }
 
 stage_planted() {
-    check 'planted bugs are noticed' cargo test -p ringlet-server --features planted-bugs \
+    run_tests 'planted bugs are noticed' cargo test -p ringlet-server --features planted-bugs \
         --test contract -- --test-threads 1 planted
 }
 
@@ -191,8 +250,8 @@ stage_differential() {
     local shards
     check 'build the differential check' cargo build -q --release -p ringlet-check || return
     for shards in 1 2 4; do
-        check "differential, $shards shards" "$TARGET/release/ringlet-check" differential \
-            --binary "$SERVER" --shards "$shards" ${RINGLET_SEED:+--seed "$RINGLET_SEED"} \
+        run_tests "differential, $shards shards" "$TARGET/release/ringlet-check" differential \
+            --binary "$SERVER" --shards "$shards" --seed "$RINGLET_SEED" \
             --seconds "${RINGLET_DIFFERENTIAL_SECONDS:-45}"
     done
 }
@@ -204,11 +263,11 @@ stage_clients() {
         check 'make the Python environment' python3 -m venv --clear "$TOOLS/venv"; } &&
         check 'install redis-py' "$TOOLS/venv/bin/pip" install -q --disable-pip-version-check \
             -r $tests/python/requirements.txt; then
-        check 'redis-py' env RINGLET_SERVER_BINARY="$SERVER" PYTHONDONTWRITEBYTECODE=1 \
+        run_tests 'redis-py' env RINGLET_SERVER_BINARY="$SERVER" PYTHONDONTWRITEBYTECODE=1 \
             "$TOOLS/venv/bin/python" -m unittest discover -s $tests/python -t $tests/python
     fi
     if check 'install ioredis' npm ci --silent --no-audit --no-fund --prefix $tests/ioredis; then
-        check 'ioredis' env RINGLET_SERVER_BINARY="$SERVER" npm test --silent --prefix $tests/ioredis
+        run_tests 'ioredis' env RINGLET_SERVER_BINARY="$SERVER" npm test --silent --prefix $tests/ioredis
     fi
 }
 
@@ -216,7 +275,7 @@ stage_clients() {
 # half a minute of each target besides.
 stage_fuzz() {
     local target folder=shared/protocol/fuzz
-    check 'bounded fuzzing' cargo test -p ringlet-protocol --test fuzz
+    run_tests 'bounded fuzzing' cargo test -p ringlet-protocol --test fuzz
     cargo fuzz --version >/dev/null 2>&1 || return 0
     for target in request reply; do
         mkdir -p "$folder/corpus/$target"
@@ -233,6 +292,7 @@ for stage in "${STAGES[@]}"; do
         exit 2
     fi
 done
+printf 'RINGLET_SEED=%s\n' "$RINGLET_SEED"
 mkdir -p "$TOOLS" "$LOGS"
 if prepare require_rust && prepare install_packages; then
     check 'release build' cargo build -q --release -p ringlet-server
@@ -241,5 +301,6 @@ if prepare require_rust && prepare install_packages; then
     done
 fi
 
-printf '\n%s passed, %s failed\n' "$passed" "$failed"
+no_process_is_left
+printf '\nRINGLET_SEED=%s\n%s passed, %s failed\n' "$RINGLET_SEED" "$passed" "$failed"
 [ "$failed" = 0 ]

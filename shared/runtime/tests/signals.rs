@@ -168,4 +168,6 @@ fn main() {
         test();
         println!("test signals::{name} ... ok");
     }
+    // As the usual harness says it, for those who count; a test that fails has ended the process.
+    println!("test result: ok. {} passed; 0 failed", tests.len());
 }
