@@ -10,6 +10,7 @@ use ringlet_check::value::Value;
 use ringlet_check::wire::Wire;
 
 const SHARDS: usize = 4;
+const WAIT: Duration = Duration::from_secs(20);
 
 fn launch(options: &[&'static str]) -> RunningServer {
     let binary = ServerBinary::from_environment(env!("CARGO_BIN_EXE_ringlet-server"));
@@ -37,13 +38,14 @@ fn error(text: &str) -> Value {
 
 /// Waits until CLIENT LIST shows so many blocked clients.
 fn await_blocked(admin: &mut Wire, count: usize) {
-    for _ in 0..10_000 {
+    let deadline = Instant::now() + WAIT;
+    loop {
         let list = admin.line("CLIENT LIST").expect("a list").text();
         if list.lines().filter(|line| line.contains(" flags=b ")).count() == count {
             return;
         }
+        assert!(Instant::now() < deadline, "{count} clients never blocked: {list}");
     }
-    panic!("{count} clients never blocked");
 }
 
 /// The value of a field in a line of CLIENT LIST.

@@ -1,6 +1,6 @@
 //! Job: start the server under test on a free port and end it again.
 //! In: the path of a binary (`ringlet-server`, or a `redis-server` to try the checker itself on).
-//! Out: a [`RunningServer`] that answers PING.
+//! Out: a [`RunningServer`] that answers, and of which it is sure that it is its own child.
 //! Invariant: a dropped [`RunningServer`] has ended its own child, by its handle, and nothing else.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::client::{Connection, Reply};
+use crate::client::Connection;
 use crate::random::Choices;
 use crate::wire::{Address, Wire};
 
@@ -20,7 +20,8 @@ use crate::wire::{Address, Wire};
 pub const BINARY_VARIABLE: &str = "RINGLET_SERVER_BINARY";
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-const ROW_PORTS: Range<u16> = 12_000..32_000;
+/// Below the ports that the kernel gives to clients, which other tests may use by the thousand.
+const PORTS: Range<u16> = 12_000..32_000;
 const START_ATTEMPTS: usize = 5;
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -32,7 +33,7 @@ pub enum StartError {
     Io(PathBuf, io::Error),
     /// The process ended before it answered (a port that somebody else took is tried again).
     Exited(PathBuf, ExitStatus),
-    /// The process runs but does not answer PING.
+    /// The process runs but does not answer on its port.
     Silent(PathBuf, SocketAddr),
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for StartError {
             Self::Io(path, error) => write!(out, "cannot start {}: {error}", path.display()),
             Self::Exited(path, status) => write!(out, "{} ended at once: {status}", path.display()),
             Self::Silent(path, address) => {
-                write!(out, "{} does not answer PING on {address}", path.display())
+                write!(out, "{} does not answer on {address}", path.display())
             }
         }
     }
@@ -78,7 +79,7 @@ impl ServerBinary {
     }
 
     /// Starts the server on a free port of 127.0.0.1 with `shards` shards, no persistence, and
-    /// `environment` added to the variables, and waits until it answers PING.
+    /// `environment` added to the variables, and waits until it answers.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -141,11 +142,13 @@ impl ServerBinary {
         let mut server = RunningServer { child, address };
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
-            if server.answers() {
-                return Ok(server);
-            }
+            // Who answers may be a neighbour that took the port first; then the child ends.
+            let answers = process_behind(address, launch.password()) == Some(server.pid());
             if let Some(status) = server.child.try_wait().map_err(failed)? {
                 return Err(StartError::Exited(self.path.clone(), status));
+            }
+            if answers {
+                return Ok(server);
             }
             thread::sleep(POLL_INTERVAL);
         }
@@ -178,6 +181,11 @@ impl Launch<'_> {
             environment: Vec::new(),
             open_files_max: None,
         }
+    }
+
+    fn password(&self) -> Option<&str> {
+        let at = self.options.iter().position(|&word| word == "--requirepass")?;
+        self.options.get(at + 1).copied()
     }
 }
 
@@ -270,16 +278,6 @@ impl RunningServer {
     pub fn open_files(&self) -> io::Result<usize> {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?.count())
     }
-
-    fn answers(&self) -> bool {
-        Connection::open(self.address, START_TIMEOUT)
-            .and_then(|mut connection| connection.command(&["PING"]))
-            .is_ok_and(|reply| match reply {
-                Reply::Status(text) => text == "PONG",
-                Reply::Error(text) => text.starts_with("NOAUTH"),
-                _ => false,
-            })
-    }
 }
 
 impl Drop for RunningServer {
@@ -290,16 +288,26 @@ impl Drop for RunningServer {
     }
 }
 
+/// The id of the process that answers on `address`, by its own account.
+fn process_behind(address: SocketAddr, password: Option<&str>) -> Option<u32> {
+    let mut connection = Connection::open(address, START_TIMEOUT).ok()?;
+    if let Some(password) = password {
+        connection.command(&["AUTH", password]).ok()?;
+    }
+    let information = connection.command(&["INFO", "server"]).ok()?;
+    let line = information.text()?.lines().find_map(|line| line.strip_prefix("process_id:"))?;
+    line.trim().parse().ok()
+}
+
 /// An address of 127.0.0.1 whose port was free a moment ago.
 ///
 /// # Errors
-/// What the operating system says.
+/// As [`free_ports`].
 pub fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    free_ports(1).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago. They lie below
-/// the ports that the kernel gives to clients, which other tests may use by the thousand.
+/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago.
 ///
 /// # Errors
 /// `AddrNotAvailable` when there is no such row.
@@ -307,11 +315,25 @@ pub fn free_ports(count: u16) -> io::Result<u16> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     let mut choices = Choices::new(since.as_nanos() as u64 ^ u64::from(std::process::id()));
     for _ in 0..1000 {
-        let first = ROW_PORTS.start + choices.below(ROW_PORTS.len()) as u16;
+        let first = PORTS.start + choices.below(PORTS.len() - usize::from(count)) as u16;
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         if (first..first + count).map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
             return Ok(first);
         }
     }
     Err(io::ErrorKind::AddrNotAvailable.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_on_the_port_is_not_taken_for_the_child() {
+        let redis = ServerBinary::at("redis-server");
+        let neighbour = redis.start(1, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let port = Some(neighbour.address().port());
+        let outcome = redis.launch(&Launch { port, ..Launch::with_shards(1) });
+        assert!(matches!(outcome, Err(StartError::Exited(..))), "{outcome:?}");
+    }
 }
