@@ -9,9 +9,10 @@
 //! rules it breaks, and the tests demand that the same workloads notice:
 //! `cargo test -p ringlet-server --features planted-bugs --test contract planted`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ringlet_check::process::{RunningServer, ServerBinary};
+use ringlet_check::random::seed;
 use ringlet_check::workload::{ALL, Failure, Stage, Workload};
 
 const DEFAULT_SECONDS: u64 = 5;
@@ -24,13 +25,6 @@ fn start(shards: usize, environment: &[(&str, &str)]) -> RunningServer {
 fn number_from(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
-}
-
-fn seed() -> u64 {
-    number_from("RINGLET_SEED").unwrap_or_else(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
-        since.as_nanos() as u64
-    })
 }
 
 fn drive(
@@ -56,7 +50,6 @@ fn keeps_the_contract(shards: usize) {
     let seed = seed();
     let duration =
         Duration::from_secs(number_from("RINGLET_CONTRACT_SECONDS").unwrap_or(DEFAULT_SECONDS));
-    println!("{shards} shards, RINGLET_SEED={seed}");
     let only = std::env::var("RINGLET_CONTRACT_ONLY").ok();
     let mut failures = Vec::new();
     for workload in ALL.iter().filter(|w| only.as_ref().is_none_or(|only| only == w.name)) {
@@ -89,7 +82,6 @@ mod planted {
     /// The workloads must notice `bug`: by a broken promise, or because a reply never came.
     fn is_noticed(bug: &str) {
         let seed = seed();
-        println!("{bug}, RINGLET_SEED={seed}");
         for round in 0..MAX_ROUNDS {
             for workload in ALL {
                 // A server of its own for each: a bug may have left the last one in a bad state.

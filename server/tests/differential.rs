@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use ringlet_check::differential::{self, Bounds, player::Pair, publish, raw, unix_time_ms};
+use ringlet_check::differential::{self, Bounds, player::Pair, publish, raw};
 use ringlet_check::process::{Launch, RunningServer, ServerBinary};
-use ringlet_check::random::Choices;
+use ringlet_check::random::{Choices, seed};
 
 const DEFAULT_SECONDS: u64 = 15;
 const SHRINK_SECONDS: u64 = 10;
@@ -38,7 +38,7 @@ fn number_from(variable: &str) -> Option<u64> {
 fn bounds() -> Bounds {
     let seconds = number_from("RINGLET_DIFFERENTIAL_SECONDS").unwrap_or(DEFAULT_SECONDS);
     Bounds {
-        seed: number_from("RINGLET_SEED").unwrap_or_else(|| unix_time_ms() as u64),
+        seed: seed(),
         time: Duration::from_secs(seconds),
         rounds_max: u64::MAX,
         mismatches_max: 3,
@@ -50,7 +50,6 @@ fn bounds() -> Bounds {
 
 fn random_streams_agree(shards: usize) {
     let bounds = bounds();
-    println!("{shards} shards, RINGLET_SEED={}", bounds.seed);
     let (reference, tested) = (redis(&[]), tested(shards));
     let report = differential::run(&pair(&reference, &tested), &bounds);
     assert!(report.findings.is_empty(), "{report}");
@@ -83,11 +82,9 @@ fn bytes_that_are_no_commands_are_answered_alike() {
 
 #[test]
 fn subscribers_see_the_same_messages() {
-    let seed = bounds().seed;
-    println!("RINGLET_SEED={seed}");
     let (reference, tested) = (redis(&[]), tested(4));
     let pair = pair(&reference, &tested);
-    let mut choices = Choices::new(seed);
+    let mut choices = Choices::new(seed());
     for _ in 0..PUBLISH_ROUNDS {
         if let Err(mismatch) = publish::play(&pair, &mut choices) {
             panic!("{mismatch}");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ringlet_check::client::encode;
 use ringlet_check::idle;
 use ringlet_check::process::{Launch, RunningServer, ServerBinary};
-use ringlet_check::random::Choices;
+use ringlet_check::random::{Choices, seed};
 use ringlet_check::value::Value;
 use ringlet_check::wire::Wire;
 
@@ -163,9 +163,7 @@ fn a_client_that_does_not_read_is_cut_off_at_its_limit() {
 
 #[test]
 fn garbage_is_refused_and_nobody_else_notices() {
-    let seed = std::env::var("RINGLET_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    println!("RINGLET_SEED={seed}");
-    let mut choices = Choices::new(seed);
+    let mut choices = Choices::new(seed());
     let server = start(&[]);
     let mut bystander = server.connect();
     let before = server.resident_bytes().expect("the server lives");

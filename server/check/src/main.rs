@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use ringlet_check::differential::{self, Bounds, player::Pair, unix_time_ms};
+use ringlet_check::differential::{self, Bounds, player::Pair};
 use ringlet_check::idle;
 use ringlet_check::process::{Launch, RunningServer, ServerBinary, StartError};
-use ringlet_check::random::Choices;
+use ringlet_check::random::{self, Choices};
 
 /// Checks of ringlet-server from outside.
 #[derive(Debug, Parser)]
@@ -34,7 +34,7 @@ enum Check {
         /// Shards of the server under test.
         #[arg(long, default_value_t = 2)]
         shards: usize,
-        /// Seed of the first round; the time when it is left out.
+        /// Seed of the first round; without it the variable RINGLET_SEED, or the time.
         #[arg(long)]
         seed: Option<u64>,
         /// Seconds.
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
             let tested = binary
                 .map_or_else(|| ServerBinary::from_environment("ringlet-server"), ServerBinary::at);
             let bounds = Bounds {
-                seed: seed.unwrap_or_else(|| unix_time_ms() as u64),
+                seed: seed.unwrap_or_else(random::seed),
                 time: Duration::from_secs(seconds),
                 rounds_max: rounds,
                 mismatches_max: mismatches,

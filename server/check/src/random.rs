@@ -1,8 +1,26 @@
 //! Job: the choices that seeded test traffic makes.
-//! In: a seed. Out: numbers, picks, independent sequences for the threads of a workload.
+//! In: a seed, of `RINGLET_SEED` or of the clock. Out: numbers, picks, independent sequences for the threads of a workload.
 //! Invariant: equal seeds give equal choices on every machine.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use ringlet_base::random::Random;
+
+/// Names the seed of a run that is to be repeated.
+const SEED_VARIABLE: &str = "RINGLET_SEED";
+
+/// The seed of this run, printed so that a failure can be repeated.
+///
+/// # Panics
+/// When the variable holds no number.
+pub fn seed() -> u64 {
+    let seed = match std::env::var(SEED_VARIABLE) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{SEED_VARIABLE}={text} is no number")),
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos() as u64),
+    };
+    println!("{SEED_VARIABLE}={seed}");
+    seed
+}
 
 /// A source of choices that can be split for the threads of a workload.
 #[derive(Clone, Debug)]
