@@ -7,7 +7,6 @@
 pub mod client;
 pub mod differential;
 pub mod history;
-pub mod idle;
 pub mod keys;
 pub mod process;
 pub mod random;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use ringlet_check::differential::{self, Bounds, player::Pair};
-use ringlet_check::idle;
 use ringlet_check::process::{Launch, RunningServer, ServerBinary, StartError};
 use ringlet_check::random::{self, Choices};
 
@@ -56,18 +55,10 @@ enum Check {
         #[arg(long)]
         without_blocking: bool,
     },
-    /// Opens many connections, says so, and holds them until its input ends.
-    Idle {
-        /// Port on 127.0.0.1.
-        port: u16,
-        /// Number of connections.
-        connections: usize,
-    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().check {
-        Check::Idle { port, connections } => idle::hold(port, connections),
         Check::Differential {
             binary,
             reference,
