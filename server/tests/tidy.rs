@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Folders and files that may stand at the top, besides dot files.
 const TOP: &[&str] = &[
@@ -137,12 +138,30 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
+/// What belongs to the project at the top: what git keeps, or in a tree without git all there is.
+fn top_level() -> BTreeSet<String> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    match listed {
+        Ok(output) if output.status.success() && !output.stdout.is_empty() => output
+            .stdout
+            .split(|&byte| byte == 0)
+            .filter(|path| !path.is_empty())
+            .map(|path| String::from_utf8_lossy(path).split('/').next().unwrap_or("").to_string())
+            .collect(),
+        _ => fs::read_dir(root())
+            .expect("a readable folder")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect(),
+    }
+}
+
 #[test]
 fn the_top_level_holds_what_the_design_names() {
-    let broken: Vec<String> = fs::read_dir(root())
-        .expect("a readable folder")
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+    let names = top_level();
+    assert!(names.contains("Cargo.toml"), "the tree was not found: {names:?}");
+    let broken: Vec<String> = names
+        .into_iter()
         .filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str()))
         .collect();
     report("not a place at the top level", &broken);
