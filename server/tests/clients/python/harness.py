@@ -36,9 +36,11 @@ def free_port(count=1):
 
 
 class Server:
-    """One server process. `options` are directives with their values, without dashes."""
+    """One server process. `options` are directives with their values, without dashes; `launcher`
+    stands before the program on its command line, and `config_file` behind it."""
 
-    def __init__(self, shard_ports=False, **options):
+    def __init__(self, shard_ports=False, launcher=(), config_file=None, **options):
+        self.command = [*launcher, BINARY] + ([config_file] if config_file else [])
         self.directory = tempfile.TemporaryDirectory(prefix="ringlet-clients-")
         self.socket_path = os.path.join(self.directory.name, "server.sock")
         self.port = free_port()
@@ -55,7 +57,7 @@ class Server:
 
     def start(self):
         """Starts the process on the same ports as before."""
-        arguments = [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        arguments = [*self.command, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         for name, value in self.options.items():
             arguments += ["--" + name, value]
         self.process = subprocess.Popen(
