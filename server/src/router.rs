@@ -81,10 +81,8 @@ impl Core {
         if self.cores == 1 {
             return Owners::One(0);
         }
-        if let Keys::Range(first, last, _) = keys
-            && last == first as i32
-        {
-            return Owners::One(self.owner(&words[first]));
+        if let Some(place) = keys.single() {
+            return Owners::One(self.owner(&words[place]));
         }
         if !keys.is_whole(words.len()) {
             // It runs anywhere and says itself what is wrong.

@@ -5,10 +5,11 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use super::spec::{Group, Keys, Run, Spec, categories, flags};
+use super::key_spec::{Find, KeySpec, access};
+use super::spec::{Group, Run, Spec, categories, flags};
 
 /// The names of the flags, in Redis's order.
-const FLAGS: [(u32, &str); 16] = [
+const FLAGS: [(u32, &str); 15] = [
     (flags::WRITE, "write"),
     (flags::READONLY, "readonly"),
     (flags::DENYOOM, "denyoom"),
@@ -23,15 +24,13 @@ const FLAGS: [(u32, &str); 16] = [
     (flags::FAST, "fast"),
     (flags::NO_AUTH, "no_auth"),
     (flags::NO_MULTI, "no_multi"),
-    (flags::MOVABLEKEYS, "movablekeys"),
     (flags::ALLOW_BUSY, "allow_busy"),
 ];
 
 /// The flags' names.
 pub fn flag_names(spec: &Spec) -> Vec<&'static str> {
-    let has_movable = matches!(spec.keys, Keys::Counted(_) | Keys::DestinationAndCounted);
-    let bits = spec.flags | if has_movable { flags::MOVABLEKEYS } else { 0 };
-    FLAGS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
+    let own = FLAGS.iter().filter(|(bit, _)| spec.flags & bit != 0).map(|(_, name)| *name);
+    own.chain(spec.keys.legacy().is_partial.then_some("movablekeys")).collect()
 }
 
 /// Every ACL category that some command may be in, in Redis's order.
@@ -104,108 +103,81 @@ pub fn group_name(group: Group) -> &'static str {
     }
 }
 
-/// First key, last key and step, as COMMAND INFO gives them; keys behind a count are not in it.
-pub fn legacy_range(keys: Keys) -> (i64, i64, i64) {
-    match keys {
-        Keys::None | Keys::Counted(_) => (0, 0, 0),
-        Keys::Range(first, last, step) => (first as i64, i64::from(last), step as i64),
-        Keys::DestinationAndCounted => (1, 1, 1),
+/// What a command does to the keys of a specification, at most.
+fn access_bits(command: &Spec, keys: &KeySpec) -> u32 {
+    let variable = if keys.access_of.is_some() { access::VARIABLE_FLAGS } else { 0 };
+    match keys.access {
+        0 if command.flags & flags::WRITE != 0 => access::RW | access::UPDATE | variable,
+        0 => access::RO | access::ACCESS | variable,
+        own => own | variable,
     }
 }
 
-/// What a command does to a group of its keys: `RO access`, `RW update`, `OW update`.
-fn access_names(spec: &Spec, is_destination: bool) -> [&'static str; 2] {
-    match (is_destination, spec.flags & flags::WRITE != 0) {
-        (true, _) => ["OW", "update"],
-        (false, false) => ["RO", "access"],
-        (false, true) if matches!(spec.keys, Keys::DestinationAndCounted) => ["RO", "access"],
-        (false, true) => ["RW", "update"],
-    }
+/// The names of bits of [`access`], in Redis's order.
+pub fn access_names(bits: u32) -> impl Iterator<Item = &'static str> {
+    access::NAMES.into_iter().filter(move |(bit, _)| bits & bit != 0).map(|(_, name)| name)
+}
+
+/// Writes what is done to keys: a set of names.
+pub fn write_access(bits: u32, reply: &mut Reply<'_>) {
+    reply.set(access_names(bits).count());
+    access_names(bits).for_each(|name| reply.simple(name));
 }
 
 /// Writes the key specifications: a set of maps.
-pub fn write_key_specs(spec: &Spec, reply: &mut Reply<'_>) {
-    match spec.keys {
-        Keys::None => reply.set(0),
-        Keys::Range(first, last, step) => {
-            reply.set(1);
-            let relative = if last < 0 { last } else { last - first as i32 };
-            write_range(spec, false, (first, relative, step), reply);
-        }
-        Keys::Counted(at) => {
-            reply.set(1);
-            write_counted(spec, at, reply);
-        }
-        Keys::DestinationAndCounted => {
-            reply.set(2);
-            write_range(spec, true, (1, 0, 1), reply);
-            write_counted(spec, 2, reply);
-        }
-    }
+pub fn write_key_specs(command: &Spec, reply: &mut Reply<'_>) {
+    reply.set(command.keys.0.len());
+    command.keys.0.iter().for_each(|keys| write_key_spec(command, keys, reply));
 }
 
-fn write_range(
-    spec: &Spec,
-    is_destination: bool,
-    (first, last, step): (usize, i32, usize),
-    reply: &mut Reply<'_>,
-) {
-    begin_key_spec(spec, is_destination, first, "range", reply);
-    reply.map(3);
-    for (name, number) in [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)] {
-        reply.bulk(name.as_bytes());
-        reply.integer(number);
+fn write_key_spec(command: &Spec, keys: &KeySpec, reply: &mut Reply<'_>) {
+    reply.map(3 + usize::from(!keys.notes.is_empty()));
+    if !keys.notes.is_empty() {
+        reply.bulk(b"notes");
+        reply.bulk(keys.notes.as_bytes());
     }
-}
-
-fn write_counted(spec: &Spec, at: usize, reply: &mut Reply<'_>) {
-    begin_key_spec(spec, false, at, "keynum", reply);
-    reply.map(3);
-    for (name, number) in [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)] {
-        reply.bulk(name.as_bytes());
-        reply.integer(number);
-    }
-}
-
-/// All of a key specification but the numbers of how the keys are found.
-fn begin_key_spec(
-    spec: &Spec,
-    is_destination: bool,
-    index: usize,
-    how: &str,
-    reply: &mut Reply<'_>,
-) {
-    reply.map(3);
     reply.bulk(b"flags");
-    let names = access_names(spec, is_destination);
-    reply.set(names.len());
-    names.iter().for_each(|name| reply.simple(name));
+    write_access(access_bits(command, keys), reply);
     reply.bulk(b"begin_search");
-    reply.map(2);
-    reply.bulk(b"type");
-    reply.bulk(b"index");
-    reply.bulk(b"spec");
-    reply.map(1);
-    reply.bulk(b"index");
-    reply.integer(index as i64);
+    write_search("index", &[("index", keys.begin as i64)], reply);
     reply.bulk(b"find_keys");
+    match keys.find {
+        Find::Range { last, step } => {
+            let numbers = [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)];
+            write_search("range", &numbers, reply);
+        }
+        Find::Count => {
+            let numbers = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+            write_search("keynum", &numbers, reply);
+        }
+    }
+}
+
+/// One step of the search for keys: how, and the numbers for it.
+fn write_search(how: &str, numbers: &[(&str, i64)], reply: &mut Reply<'_>) {
     reply.map(2);
     reply.bulk(b"type");
     reply.bulk(how.as_bytes());
     reply.bulk(b"spec");
+    reply.map(numbers.len());
+    for (name, number) in numbers {
+        reply.bulk(name.as_bytes());
+        reply.integer(*number);
+    }
 }
 
-/// A key, and what a command does to it.
-pub type KeyWithAccess<'a> = (&'a [u8], [&'static str; 2]);
+/// A key, and bits of [`access`]: what a call does to it.
+pub type KeyWithAccess<'a> = (&'a [u8], u32);
 
-/// The keys among a command's words, each with what the command does to it.
-pub fn keys_with_access<'a>(spec: &Spec, words: Arguments<'a>) -> Vec<KeyWithAccess<'a>> {
-    let mut keys = Vec::new();
-    spec.keys.for_each(words, |index| {
-        let is_destination = index == 1 && matches!(spec.keys, Keys::DestinationAndCounted);
-        if let Some(key) = words.get(index) {
-            keys.push((key, access_names(spec, is_destination)));
-        }
+/// The keys among a command's words, or `None` when the words do not fit.
+pub fn keys_with_access<'a>(
+    command: &Spec,
+    words: Arguments<'a>,
+) -> Option<Vec<KeyWithAccess<'a>>> {
+    let found = command.keys.find(words)?;
+    let with_access = found.into_iter().map(|(place, keys)| {
+        let bits = keys.access_of.map_or_else(|| access_bits(command, keys), |of| of(words));
+        Some((words.get(place)?, bits))
     });
-    keys
+    with_access.collect()
 }

@@ -6,6 +6,7 @@ pub mod docs;
 pub mod facts;
 pub mod generic;
 pub mod hash;
+pub mod key_spec;
 pub mod list;
 pub mod pubsub;
 pub mod server;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+pub use super::key_spec::{KeySpec, Keys};
 use crate::core::Core;
 use crate::message::Header;
 use crate::session::Session;
@@ -21,7 +22,7 @@ pub struct Spec {
     /// Words of the whole command, as Redis counts: `3` = exactly three, `-2` = two or more.
     /// Counts the command's name, and for a subcommand also the container's name.
     pub arity: i32,
-    /// Where the keys stand.
+    /// Where the keys stand, and what is done to them.
     pub keys: Keys,
     /// Bits of [`flags`].
     pub flags: u32,
@@ -93,80 +94,6 @@ pub enum Merge {
     With(fn(&[&[u8]], &mut Reply<'_>)),
 }
 
-/// Where the keys of a command stand among its words.
-#[derive(Copy, Clone)]
-pub enum Keys {
-    /// It has none.
-    None,
-    /// As in `COMMAND INFO`: first, last (negative counts from the end) and step.
-    Range(usize, i32, usize),
-    /// A word at the first index says how many keys follow it.
-    Counted(usize),
-    /// A destination key at 1, then a count at 2 and that many keys (ZUNIONSTORE).
-    DestinationAndCounted,
-}
-
-impl Keys {
-    /// One key, at index 1.
-    pub const FIRST: Keys = Keys::Range(1, 1, 1);
-    /// Every word from index 1 on.
-    pub const ALL: Keys = Keys::Range(1, -1, 1);
-    /// Two keys, at 1 and 2.
-    pub const TWO: Keys = Keys::Range(1, 2, 1);
-
-    /// Calls `f` with the index of each key. A count that is no number or too large gives no keys:
-    /// the command then runs anywhere and says itself what is wrong.
-    pub fn for_each(&self, arguments: Arguments<'_>, mut f: impl FnMut(usize)) {
-        match *self {
-            Keys::None => {}
-            Keys::Range(first, last, step) => {
-                let last = if last < 0 {
-                    arguments.len() as i32 + last
-                } else {
-                    last.min(arguments.len() as i32 - 1)
-                };
-                let mut index = first;
-                while (index as i32) <= last {
-                    f(index);
-                    index += step;
-                }
-            }
-            Keys::Counted(at) => for_each_counted(arguments, at, &mut f),
-            Keys::DestinationAndCounted => {
-                if arguments.len() > 1 {
-                    f(1);
-                }
-                for_each_counted(arguments, 2, &mut f);
-            }
-        }
-    }
-
-    /// False when the words do not come in whole steps (MSET a 1 b): such a command cannot be split.
-    pub fn is_whole(&self, words: usize) -> bool {
-        match *self {
-            Keys::Range(first, _, step) => words.saturating_sub(first) % step == 0,
-            _ => true,
-        }
-    }
-
-    /// True when each key owns `step` words to the end: what [`Run::Parts`] can split.
-    pub fn step(&self) -> usize {
-        match *self {
-            Keys::Range(_, _, step) => step,
-            _ => 1,
-        }
-    }
-}
-
-fn for_each_counted(arguments: Arguments<'_>, at: usize, f: &mut impl FnMut(usize)) {
-    let Some(word) = arguments.get(at) else { return };
-    let Some(count) = ringlet_base::number::parse_i64(word) else { return };
-    if count <= 0 || count as u64 > (arguments.len() - at - 1) as u64 {
-        return;
-    }
-    (at + 1..=at + count as usize).for_each(f);
-}
-
 /// The chapter of the documentation a command stands in; the words are Redis's.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Group {
@@ -224,8 +151,6 @@ pub mod flags {
     pub const SKIP_MONITOR: u32 = 1 << 12;
     /// Not in the slow log.
     pub const SKIP_SLOWLOG: u32 = 1 << 13;
-    /// Keys are found by more than a first, last and step.
-    pub const MOVABLEKEYS: u32 = 1 << 14;
     /// Allowed while a script hangs.
     pub const ALLOW_BUSY: u32 = 1 << 15;
     /// Runs at once even between MULTI and EXEC (MULTI, EXEC, DISCARD, WATCH, QUIT, RESET).

@@ -6,12 +6,12 @@
 //! Words in capitals are tokens, others name values; `[...]` may be left out, `<...>` groups, `|`
 //! separates alternatives, and `[word ...]` repeats what stands before it.
 
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::str::SplitWhitespace;
 
 use ringlet_protocol::reply::Reply;
 
-use super::spec::{Keys, Spec, flags};
+use super::spec::{Spec, flags};
 
 /// What an argument is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -183,7 +183,7 @@ fn value(name: &str, spec: &Spec) -> Argument {
 
 /// The type of a value, by its name: the documentation uses few and always the same.
 fn type_of(name: &str, spec: &Spec) -> &'static str {
-    let has_keys = !matches!(spec.keys, Keys::None);
+    let has_keys = !spec.keys.is_empty();
     // A range by score, by rank or by member, depending on an option or on the command.
     let is_open = spec.syntax.contains("BYLEX") || spec.name.contains("lex");
     match name {
@@ -210,11 +210,27 @@ fn type_of(name: &str, spec: &Spec) -> &'static str {
 
 /// Writes arguments as COMMAND DOCS does: an array of maps.
 pub fn write(arguments: &[Argument], spec: &Spec, reply: &mut Reply<'_>) {
-    reply.array(arguments.len());
-    arguments.iter().for_each(|argument| write_one(argument, spec, reply));
+    // The n-th argument that is a key belongs to the n-th key specification; the last of these
+    // describes all that follow.
+    let count = spec.keys.0.len();
+    let mut key_specs = (0..count).chain(iter::repeat(count.saturating_sub(1)));
+    write_all(arguments, &mut key_specs, reply);
 }
 
-fn write_one(argument: &Argument, spec: &Spec, reply: &mut Reply<'_>) {
+fn write_all(
+    arguments: &[Argument],
+    key_specs: &mut dyn Iterator<Item = usize>,
+    reply: &mut Reply<'_>,
+) {
+    reply.array(arguments.len());
+    arguments.iter().for_each(|argument| write_one(argument, key_specs, reply));
+}
+
+fn write_one(
+    argument: &Argument,
+    key_specs: &mut dyn Iterator<Item = usize>,
+    reply: &mut Reply<'_>,
+) {
     let (kind, inner) = match &argument.kind {
         Kind::Value(kind) => (*kind, None),
         Kind::Token => ("pure-token", None),
@@ -236,10 +252,8 @@ fn write_one(argument: &Argument, spec: &Spec, reply: &mut Reply<'_>) {
     text(reply, "name", &argument.name);
     text(reply, "type", kind);
     if kind == "key" {
-        let is_behind_count =
-            matches!(spec.keys, Keys::DestinationAndCounted) && argument.name == "key";
         reply.bulk(b"key_spec_index");
-        reply.integer(i64::from(is_behind_count));
+        reply.integer(key_specs.next().map_or(0, |index| index as i64));
     }
     if let Some(token) = &argument.token {
         text(reply, "token", token);
@@ -251,7 +265,7 @@ fn write_one(argument: &Argument, spec: &Spec, reply: &mut Reply<'_>) {
     }
     if let Some(inner) = inner {
         reply.bulk(b"arguments");
-        write(inner, spec, reply);
+        write_all(inner, key_specs, reply);
     }
 }
 

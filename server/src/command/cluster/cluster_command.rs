@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "cluster",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: 0,
     categories: 0,
     group: Group::Cluster,
@@ -41,7 +41,7 @@ pub const SPEC: Spec = Spec {
 const HELP: Spec = Spec {
     name: "help",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Cluster,

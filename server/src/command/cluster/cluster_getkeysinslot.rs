@@ -11,7 +11,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "getkeysinslot",
     arity: 4,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::STALE,
     categories: 0,
     group: Group::Cluster,

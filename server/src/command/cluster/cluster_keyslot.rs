@@ -13,7 +13,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "keyslot",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::STALE,
     categories: 0,
     group: Group::Cluster,

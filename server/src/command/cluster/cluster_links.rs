@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "links",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::STALE,
     categories: 0,
     group: Group::Cluster,

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "replicas",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN | flags::STALE,
     categories: 0,
     group: Group::Cluster,

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "readwrite",
     arity: 1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::LOADING | flags::STALE | flags::FAST,
     categories: categories::CONNECTION,
     group: Group::Cluster,

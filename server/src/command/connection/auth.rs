@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "auth",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::AFTER_OTHERS
         | flags::NOSCRIPT
         | flags::LOADING

@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "client",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: 0,
     categories: 0,
     group: Group::Connection,
@@ -44,7 +44,7 @@ pub const SPEC: Spec = Spec {
 const HELP: Spec = Spec {
     name: "help",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

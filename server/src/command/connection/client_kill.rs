@@ -19,7 +19,7 @@ use crate::message::{Client, Header};
 pub const SPEC: Spec = Spec {
     name: "kill",
     arity: -3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN | flags::NOSCRIPT | flags::LOADING | flags::STALE | flags::BARRIER,
     categories: 0,
     group: Group::Connection,

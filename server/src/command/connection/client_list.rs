@@ -20,7 +20,7 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     name: "list",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN | flags::NOSCRIPT | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

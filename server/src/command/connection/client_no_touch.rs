@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "no-touch",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::NOSCRIPT | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

@@ -16,7 +16,7 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     name: "pause",
     arity: -3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN
         | flags::NOSCRIPT
         | flags::LOADING

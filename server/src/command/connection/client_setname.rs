@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "setname",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::AFTER_OTHERS | flags::NOSCRIPT | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

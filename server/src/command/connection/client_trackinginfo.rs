@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "trackinginfo",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::NOSCRIPT | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

@@ -17,7 +17,7 @@ use crate::message::{Header, Work};
 pub const SPEC: Spec = Spec {
     name: "unblock",
     arity: -3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN | flags::NOSCRIPT | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::Connection,

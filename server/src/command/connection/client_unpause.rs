@@ -11,7 +11,7 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     name: "unpause",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::ADMIN
         | flags::NOSCRIPT
         | flags::LOADING

@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "echo",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::LOADING | flags::STALE | flags::FAST,
     categories: 0,
     group: Group::Connection,

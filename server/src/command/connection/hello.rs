@@ -15,7 +15,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "hello",
     arity: -1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::AFTER_OTHERS
         | flags::NOSCRIPT
         | flags::LOADING

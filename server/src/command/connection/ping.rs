@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "ping",
     arity: -1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::FAST | flags::WHILE_SUBSCRIBED,
     categories: 0,
     group: Group::Connection,

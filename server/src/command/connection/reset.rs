@@ -12,7 +12,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "reset",
     arity: 1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::AFTER_OTHERS
         | flags::NOSCRIPT
         | flags::LOADING

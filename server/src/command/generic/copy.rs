@@ -8,7 +8,7 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::generic::support::{SAME_OBJECT, database_index, in_database};
 use crate::command::spec::{
-    CommandError, CommandResult, Group, Keys, Run, Spec, categories, flags, is_word,
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags, is_word,
 };
 use crate::shard::context::Context;
 
@@ -16,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "copy",
     arity: -3,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: categories::KEYSPACE,
     group: Group::Generic,

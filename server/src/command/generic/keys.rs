@@ -14,7 +14,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "keys",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::READONLY | flags::NODE_LOCAL,
     categories: categories::KEYSPACE | categories::DANGEROUS,
     group: Group::Generic,

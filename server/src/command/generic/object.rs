@@ -18,7 +18,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "object",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: 0,
     categories: 0,
     group: Group::Generic,
@@ -37,7 +37,7 @@ pub const SPEC: Spec = Spec {
 const ABOUT_KEY: Spec = Spec {
     name: "",
     arity: 3,
-    keys: Keys::Range(2, 2, 1),
+    keys: Keys::SECOND,
     flags: flags::READONLY,
     categories: categories::KEYSPACE,
     group: Group::Generic,
@@ -112,7 +112,7 @@ const REFCOUNT: Spec = Spec {
 const HELP: Spec = Spec {
     name: "help",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::LOADING | flags::STALE,
     since: "6.2.0",
     summary: "Lists the subcommands.",

@@ -16,7 +16,7 @@ use crate::shard::keyspace::Keyspace;
 pub const SPEC: Spec = Spec {
     name: "randomkey",
     arity: 1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::READONLY | flags::NODE_LOCAL,
     categories: categories::KEYSPACE,
     group: Group::Generic,

@@ -7,7 +7,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::spec::{
-    CommandError, CommandResult, Group, Keys, Run, Spec, categories, flags,
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags,
 };
 use crate::shard::context::Context;
 
@@ -15,7 +15,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "rename",
     arity: 3,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE,
     categories: categories::KEYSPACE,
     group: Group::Generic,

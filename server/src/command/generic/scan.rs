@@ -16,7 +16,7 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "scan",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::READONLY | flags::NODE_LOCAL,
     categories: categories::KEYSPACE,
     group: Group::Generic,

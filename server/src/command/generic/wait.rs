@@ -18,7 +18,7 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "wait",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::BLOCKING,
     categories: categories::CONNECTION,
     group: Group::Generic,

@@ -8,14 +8,14 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::list::support::{End, move_or_wait};
 use crate::command::list::words::timeout_ms;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
 pub const SPEC: Spec = Spec {
     name: "blmove",
     arity: 6,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::DENYOOM | flags::NOSCRIPT | flags::BLOCKING,
     categories: 0,
     group: Group::List,

@@ -8,14 +8,14 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::list::support::{End, move_or_wait};
 use crate::command::list::words::timeout_ms;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `BRPOPLPUSH source destination timeout`
 pub const SPEC: Spec = Spec {
     name: "brpoplpush",
     arity: 4,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::DENYOOM | flags::NOSCRIPT | flags::BLOCKING,
     categories: 0,
     group: Group::List,

@@ -7,14 +7,14 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::list::support::{End, move_reply};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `RPOPLPUSH source destination`
 pub const SPEC: Spec = Spec {
     name: "rpoplpush",
     arity: 3,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::List,

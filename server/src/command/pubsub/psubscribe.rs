@@ -12,7 +12,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "psubscribe",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: FLAGS,
     categories: 0,
     group: Group::PubSub,

@@ -12,7 +12,7 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     name: "publish",
     arity: 3,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::PUBSUB | flags::LOADING | flags::STALE | flags::FAST | flags::MAY_REPLICATE,
     categories: 0,
     group: Group::PubSub,

@@ -9,7 +9,7 @@ use ringlet_protocol::reply::Reply;
 pub const SPEC: Spec = Spec {
     name: "pubsub",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: 0,
     categories: 0,
     group: Group::PubSub,
@@ -31,7 +31,7 @@ pub const SPEC: Spec = Spec {
 const HELP: Spec = Spec {
     name: "help",
     arity: 2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: crate::command::spec::flags::LOADING | crate::command::spec::flags::STALE,
     categories: 0,
     group: Group::PubSub,

@@ -13,7 +13,7 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     name: "numsub",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::PUBSUB | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::PubSub,

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const CHANNELS: Spec = Spec {
     name: "shardchannels",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::PUBSUB | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::PubSub,
@@ -27,7 +27,7 @@ pub const CHANNELS: Spec = Spec {
 pub const NUMSUB: Spec = Spec {
     name: "shardnumsub",
     arity: -2,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::PUBSUB | flags::LOADING | flags::STALE,
     categories: 0,
     group: Group::PubSub,

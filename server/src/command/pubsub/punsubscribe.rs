@@ -12,7 +12,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "punsubscribe",
     arity: -1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: FLAGS,
     categories: 0,
     group: Group::PubSub,

@@ -8,7 +8,7 @@ use ringlet_protocol::reply::Reply;
 
 use super::support::{self, ALWAYS, spec};
 use crate::command::facts::{self, KeyWithAccess};
-use crate::command::spec::{CommandError, CommandResult, Keys, Run, Spec, categories, is_word};
+use crate::command::spec::{CommandError, CommandResult, Run, Spec, categories, is_word};
 use crate::command::syntax;
 use crate::command::table::{self, Command};
 use crate::intake;
@@ -165,8 +165,10 @@ fn write_info(command: &Command, reply: &mut Reply<'_>) {
     let flags = facts::flag_names(spec);
     reply.set(flags.len());
     flags.iter().for_each(|name| reply.simple(name));
-    let (first, last, step) = facts::legacy_range(spec.keys);
-    [first, last, step].into_iter().for_each(|number| reply.integer(number));
+    let legacy = spec.keys.legacy();
+    [legacy.first as i64, i64::from(legacy.last), legacy.step as i64]
+        .into_iter()
+        .for_each(|number| reply.integer(number));
     let categories: Vec<_> = facts::category_names(spec).collect();
     reply.set(categories.len());
     categories.iter().for_each(|name| reply.simple(&format!("@{name}")));
@@ -247,17 +249,14 @@ fn keys_of(words: Arguments<'_>) -> Result<Vec<KeyWithAccess<'_>>, CommandError>
     let words = words.from(2);
     let command =
         intake::find(words).map_err(|_| CommandError::new("ERR Invalid command specified"))?;
-    if matches!(command.spec.keys, Keys::None) {
+    if command.spec.keys.is_empty() {
         return Err(CommandError::new("ERR The command has no key arguments"));
     }
     if !command.accepts(words.len()) {
         return Err(CommandError::new("ERR Invalid number of arguments specified for command"));
     }
-    let keys = facts::keys_with_access(command.spec, words);
-    if keys.is_empty() {
-        return Err(CommandError::new("ERR Invalid arguments specified for command"));
-    }
-    Ok(keys)
+    facts::keys_with_access(command.spec, words)
+        .ok_or(CommandError::new("ERR Invalid arguments specified for command"))
 }
 
 fn get_keys(_: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -277,8 +276,7 @@ fn get_keys_and_flags(
     for (key, access) in keys {
         reply.array(2);
         reply.bulk(key);
-        reply.set(access.len());
-        access.iter().for_each(|name| reply.simple(name));
+        facts::write_access(access, reply);
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ const LOG: Spec = Spec {
 };
 
 const OBJECT: Spec = Spec {
-    keys: Keys::Range(2, 2, 1),
+    keys: Keys::SECOND,
     summary: "Tells how a value is held.",
     syntax: "key",
     ..about("object", 3, Run::Keys(object))

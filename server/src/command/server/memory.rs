@@ -71,7 +71,7 @@ const STATS: Spec = Spec {
 };
 
 const USAGE: Spec = Spec {
-    keys: Keys::Range(2, 2, 1),
+    keys: Keys::SECOND,
     complexity: "O(N) where N is the number of elements.",
     summary: "Tells the bytes of a key and its value.",
     syntax: "key [SAMPLES count]",

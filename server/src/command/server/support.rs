@@ -17,7 +17,7 @@ pub const fn spec(name: &'static str, arity: i32, flags: u32, run: Run) -> Spec 
     Spec {
         name,
         arity,
-        keys: Keys::None,
+        keys: Keys::NONE,
         flags,
         categories: 0,
         group: Group::Server,

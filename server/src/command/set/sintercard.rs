@@ -8,15 +8,17 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::list::words::at_least;
 use crate::command::set::algebra::{inputs, visit_intersection};
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, is_word,
+};
 use crate::shard::context::Context;
 
 /// `SINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub const SPEC: Spec = Spec {
     name: "sintercard",
     arity: -3,
-    keys: Keys::Counted(1),
-    flags: flags::READONLY | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::counted(1)]),
+    flags: flags::READONLY,
     categories: 0,
     group: Group::Set,
     since: "7.0.0",

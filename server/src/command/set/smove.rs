@@ -7,14 +7,14 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Set;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `SMOVE source destination member`
 pub const SPEC: Spec = Spec {
     name: "smove",
     arity: 4,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::FAST,
     categories: 0,
     group: Group::Set,

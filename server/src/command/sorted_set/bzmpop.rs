@@ -8,7 +8,7 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::list::words::{MultiPop, timeout_ms};
 use crate::command::sorted_set::support::{End, pop_many};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::blocked::TimeoutReply;
 use crate::shard::context::Context;
 use crate::shard::kind::ValueType;
@@ -17,8 +17,8 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "bzmpop",
     arity: -5,
-    keys: Keys::Counted(2),
-    flags: flags::WRITE | flags::BLOCKING | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::counted(2)]),
+    flags: flags::WRITE | flags::BLOCKING,
     categories: 0,
     group: Group::SortedSet,
     since: "7.0.0",

@@ -8,14 +8,14 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::sorted_set::support::{End, pop_or_wait};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `BZPOPMIN key [key ...] timeout`
 pub const SPEC: Spec = Spec {
     name: "bzpopmin",
     arity: -3,
-    keys: Keys::Range(1, -2, 1),
+    keys: Keys(&[KeySpec::at(1).to(-2)]),
     flags: flags::WRITE | flags::NOSCRIPT | flags::BLOCKING | flags::FAST,
     categories: 0,
     group: Group::SortedSet,

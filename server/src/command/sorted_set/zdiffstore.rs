@@ -6,17 +6,18 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, OW, RO, UPDATE};
 use crate::command::sorted_set::combine::Operation;
 use crate::command::sorted_set::combine_reply::combine_store;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZDIFFSTORE destination numkeys key [key ...]`
 pub const SPEC: Spec = Spec {
     name: "zdiffstore",
     arity: -4,
-    keys: Keys::DestinationAndCounted,
-    flags: flags::WRITE | flags::DENYOOM | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::at(1).with(OW | UPDATE), KeySpec::counted(2).with(RO | ACCESS)]),
+    flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::SortedSet,
     since: "6.2.0",

@@ -9,7 +9,7 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::sorted_set::combine::Operation;
 use crate::command::sorted_set::combine_reply::combine_reply;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
@@ -17,8 +17,8 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "zinter",
     arity: -3,
-    keys: Keys::Counted(1),
-    flags: flags::READONLY | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::counted(1)]),
+    flags: flags::READONLY,
     categories: 0,
     group: Group::SortedSet,
     since: "6.2.0",

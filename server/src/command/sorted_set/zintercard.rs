@@ -7,15 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::sorted_set::combine::{Combination, Operation, Purpose};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub const SPEC: Spec = Spec {
     name: "zintercard",
     arity: -3,
-    keys: Keys::Counted(1),
-    flags: flags::READONLY | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::counted(1)]),
+    flags: flags::READONLY,
     categories: 0,
     group: Group::SortedSet,
     since: "7.0.0",

@@ -7,9 +7,10 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, OW, RO, UPDATE};
 use crate::command::sorted_set::combine::Operation;
 use crate::command::sorted_set::combine_reply::combine_store;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM |
@@ -17,8 +18,8 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "zinterstore",
     arity: -4,
-    keys: Keys::DestinationAndCounted,
-    flags: flags::WRITE | flags::DENYOOM | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::at(1).with(OW | UPDATE), KeySpec::counted(2).with(RO | ACCESS)]),
+    flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::SortedSet,
     since: "2.0.0",

@@ -8,15 +8,15 @@ use ringlet_protocol::reply::Reply;
 
 use crate::command::list::words::MultiPop;
 use crate::command::sorted_set::support::{End, pop_many};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`
 pub const SPEC: Spec = Spec {
     name: "zmpop",
     arity: -4,
-    keys: Keys::Counted(1),
-    flags: flags::WRITE | flags::MOVABLEKEYS,
+    keys: Keys(&[KeySpec::counted(1)]),
+    flags: flags::WRITE,
     categories: 0,
     group: Group::SortedSet,
     since: "7.0.0",

@@ -9,14 +9,14 @@ use ringlet_store::SortedSet;
 
 use crate::command::sorted_set::range::{Dialect, RangeQuery};
 use crate::command::sorted_set::support::{collect, store_reply};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
 pub const SPEC: Spec = Spec {
     name: "zrangestore",
     arity: -5,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::SortedSet,

@@ -8,7 +8,7 @@ use ringlet_protocol::reply::Reply;
 use ringlet_store::Entry;
 
 use crate::command::spec::{
-    CommandError, CommandResult, Group, Keys, Run, Spec, flags, integer, is_word,
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, integer, is_word,
 };
 use crate::command::string::support::bytes_of;
 use crate::shard::context::Context;
@@ -17,7 +17,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "lcs",
     arity: -3,
-    keys: Keys::TWO,
+    keys: Keys(&[KeySpec::at(1).to(1)]),
     flags: flags::READONLY,
     categories: 0,
     group: Group::String,

@@ -6,14 +6,16 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Merge, Run, Spec, flags};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Merge, Run, Spec, flags,
+};
 use crate::shard::context::Context;
 
 /// `MSET key value [key value ...]`
 pub const SPEC: Spec = Spec {
     name: "mset",
     arity: -3,
-    keys: Keys::Range(1, -1, 2),
+    keys: Keys(&[KeySpec::at(1).by(-1, 2)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::String,

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "exec",
     arity: 1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::NOSCRIPT
         | flags::LOADING
         | flags::STALE

@@ -10,7 +10,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "unwatch",
     arity: 1,
-    keys: Keys::None,
+    keys: Keys::NONE,
     flags: flags::NOSCRIPT | flags::LOADING | flags::STALE | flags::FAST | flags::ALLOW_BUSY,
     categories: 0,
     group: Group::Transactions,
