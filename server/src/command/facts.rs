@@ -9,7 +9,7 @@ use super::key_spec::{Find, KeySpec, access};
 use super::spec::{Group, Run, Spec, categories, flags};
 
 /// The names of the flags, in Redis's order.
-const FLAGS: [(u32, &str); 15] = [
+const FLAGS: [(u32, &str); 16] = [
     (flags::WRITE, "write"),
     (flags::READONLY, "readonly"),
     (flags::DENYOOM, "denyoom"),
@@ -23,6 +23,7 @@ const FLAGS: [(u32, &str); 15] = [
     (flags::SKIP_SLOWLOG, "skip_slowlog"),
     (flags::FAST, "fast"),
     (flags::NO_AUTH, "no_auth"),
+    (flags::NO_ASYNC_LOADING, "no_async_loading"),
     (flags::NO_MULTI, "no_multi"),
     (flags::ALLOW_BUSY, "allow_busy"),
 ];

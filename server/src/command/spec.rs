@@ -151,6 +151,8 @@ pub mod flags {
     pub const SKIP_MONITOR: u32 = 1 << 12;
     /// Not in the slow log.
     pub const SKIP_SLOWLOG: u32 = 1 << 13;
+    /// Refused while data is loaded in the background.
+    pub const NO_ASYNC_LOADING: u32 = 1 << 14;
     /// Allowed while a script hangs.
     pub const ALLOW_BUSY: u32 = 1 << 15;
     /// Runs at once even between MULTI and EXEC (MULTI, EXEC, DISCARD, WATCH, QUIT, RESET).

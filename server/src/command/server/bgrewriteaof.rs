@@ -5,8 +5,8 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use super::support::spec;
-use crate::command::spec::{CommandError, CommandResult, Run, Spec, flags};
+use super::support::{PERSISTENCE, spec};
+use crate::command::spec::{CommandError, CommandResult, Run, Spec};
 use crate::shard::context::Context;
 
 /// `BGREWRITEAOF`
@@ -19,7 +19,7 @@ pub const SPEC: Spec = Spec {
         ),
         ("BGREWRITEAOF now", "(error) ERR wrong number of arguments for 'bgrewriteaof' command"),
     ],
-    ..spec("bgrewriteaof", 1, flags::ADMIN | flags::NOSCRIPT, Run::Keys(run))
+    ..spec("bgrewriteaof", 1, PERSISTENCE, Run::Keys(run))
 };
 
 fn run(_: &mut Context<'_>, _: Arguments<'_>, _: &mut Reply<'_>) -> CommandResult {

@@ -5,8 +5,8 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use super::support::spec;
-use crate::command::spec::{CommandError, CommandResult, Run, Spec, flags, is_word};
+use super::support::{PERSISTENCE, spec};
+use crate::command::spec::{CommandError, CommandResult, Run, Spec, is_word};
 use crate::shard::context::Context;
 
 /// `BGSAVE`
@@ -23,7 +23,7 @@ pub const SPEC: Spec = Spec {
             "(error) ERR snapshots are not supported yet: Ringlet keeps its data in memory only",
         ),
     ],
-    ..spec("bgsave", -1, flags::ADMIN | flags::NOSCRIPT, Run::Keys(run))
+    ..spec("bgsave", -1, PERSISTENCE, Run::Keys(run))
 };
 
 fn run(_: &mut Context<'_>, words: Arguments<'_>, _: &mut Reply<'_>) -> CommandResult {

@@ -9,7 +9,7 @@ use super::support::spec;
 use crate::command::spec::{CommandError, CommandResult, Run, Spec, flags, is_word};
 use crate::shard::context::Context;
 
-const FLAGS: u32 = flags::ADMIN | flags::NOSCRIPT | flags::STALE;
+const FLAGS: u32 = flags::ADMIN | flags::NOSCRIPT | flags::NO_ASYNC_LOADING | flags::STALE;
 
 /// `REPLICAOF host port | NO ONE`
 pub const SPEC: Spec = Spec {

@@ -5,7 +5,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use super::support::spec;
+use super::support::{PERSISTENCE, spec};
 use crate::command::spec::{CommandError, CommandResult, Run, Spec, flags};
 use crate::shard::context::Context;
 
@@ -19,7 +19,7 @@ pub const SPEC: Spec = Spec {
         ),
         ("SAVE now", "(error) ERR wrong number of arguments for 'save' command"),
     ],
-    ..spec("save", 1, flags::ADMIN | flags::NOSCRIPT | flags::NO_MULTI, Run::Keys(run))
+    ..spec("save", 1, PERSISTENCE | flags::NO_MULTI, Run::Keys(run))
 };
 
 fn run(_: &mut Context<'_>, _: Arguments<'_>, _: &mut Reply<'_>) -> CommandResult {

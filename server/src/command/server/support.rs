@@ -9,6 +9,9 @@ use crate::command::spec::{Group, Keys, Run, Spec, flags};
 /// Flags of commands for the administrator.
 pub const ADMIN: u32 = flags::ADMIN | flags::NOSCRIPT | flags::LOADING | flags::STALE;
 
+/// Flags of commands that write the data to disk.
+pub const PERSISTENCE: u32 = flags::ADMIN | flags::NOSCRIPT | flags::NO_ASYNC_LOADING;
+
 /// Flags of HELP and other harmless subcommands.
 pub const ALWAYS: u32 = flags::LOADING | flags::STALE;
 
