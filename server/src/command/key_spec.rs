@@ -159,8 +159,6 @@ impl Keys {
     pub const NONE: Keys = Keys(&[]);
     /// One key, at index 1.
     pub const FIRST: Keys = Keys(&[KeySpec::at(1)]);
-    /// One key, at index 2: behind the name of a subcommand.
-    pub const SECOND: Keys = Keys(&[KeySpec::at(2)]);
     /// Every word from index 1 on.
     pub const ALL: Keys = Keys(&[KeySpec::at(1).to(-1)]);
 

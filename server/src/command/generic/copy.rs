@@ -7,6 +7,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::generic::support::{SAME_OBJECT, database_index, in_database};
+use crate::command::key_spec::access::{ACCESS, OW, RO, UPDATE};
 use crate::command::spec::{
     CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags, is_word,
 };
@@ -16,7 +17,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "copy",
     arity: -3,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(RO | ACCESS), KeySpec::at(2).with(OW | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: categories::KEYSPACE,
     group: Group::Generic,

@@ -7,14 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use crate::command::generic::support::{SAME_OBJECT, database_index, in_database};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, categories, flags};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags};
 use crate::shard::context::Context;
 
 /// `MOVE key db`
 pub const SPEC: Spec = Spec {
     name: "move",
     arity: 3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | UPDATE)]),
     flags: flags::WRITE | flags::FAST,
     categories: categories::KEYSPACE,
     group: Group::Generic,

@@ -9,8 +9,9 @@ use ringlet_protocol::reply::Reply;
 use ringlet_store::access::lru_idle_ms;
 use ringlet_store::{Entry, ValueRef};
 
+use crate::command::key_spec::access::RO;
 use crate::command::spec::{
-    CommandError, CommandResult, Group, Keys, Run, Spec, categories, flags,
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags,
 };
 use crate::shard::context::Context;
 
@@ -37,7 +38,7 @@ pub const SPEC: Spec = Spec {
 const ABOUT_KEY: Spec = Spec {
     name: "",
     arity: 3,
-    keys: Keys::SECOND,
+    keys: Keys(&[KeySpec::at(2).with(RO)]),
     flags: flags::READONLY,
     categories: categories::KEYSPACE,
     group: Group::Generic,

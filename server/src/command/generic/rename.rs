@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, OW, RW, UPDATE};
 use crate::command::spec::{
     CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags,
 };
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "rename",
     arity: 3,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | DELETE), KeySpec::at(2).with(OW | UPDATE)]),
     flags: flags::WRITE,
     categories: categories::KEYSPACE,
     group: Group::Generic,

@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, INSERT, OW, RW};
 use crate::command::spec::{
     CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags,
 };
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "renamenx",
     arity: 3,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | DELETE), KeySpec::at(2).with(OW | INSERT)]),
     flags: flags::WRITE | flags::FAST,
     categories: categories::KEYSPACE,
     group: Group::Generic,

@@ -6,14 +6,17 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandResult, Group, Keys, Merge, Run, Spec, categories, flags};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{
+    CommandResult, Group, KeySpec, Keys, Merge, Run, Spec, categories, flags,
+};
 use crate::shard::context::Context;
 
 /// `TOUCH key [key ...]`
 pub const SPEC: Spec = Spec {
     name: "touch",
     arity: -2,
-    keys: Keys::ALL,
+    keys: Keys(&[KeySpec::at(1).to(-1).with(RO)]),
     flags: flags::READONLY | flags::FAST,
     categories: categories::KEYSPACE,
     group: Group::Generic,

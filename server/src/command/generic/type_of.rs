@@ -6,7 +6,8 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, categories, flags};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, categories, flags};
 use crate::shard::context::Context;
 use crate::shard::kind::ValueType;
 
@@ -14,7 +15,7 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "type",
     arity: 2,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RO)]),
     flags: flags::READONLY | flags::FAST,
     categories: categories::KEYSPACE,
     group: Group::Generic,

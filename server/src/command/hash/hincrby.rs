@@ -8,14 +8,17 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Hash;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, integer};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, integer,
+};
 use crate::shard::context::Context;
 
 /// `HINCRBY key field increment`
 pub const SPEC: Spec = Spec {
     name: "hincrby",
     arity: 4,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::Hash,

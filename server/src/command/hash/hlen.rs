@@ -7,14 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Hash;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `HLEN key`
 pub const SPEC: Spec = Spec {
     name: "hlen",
     arity: 2,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RO)]),
     flags: flags::READONLY | flags::FAST,
     categories: 0,
     group: Group::Hash,

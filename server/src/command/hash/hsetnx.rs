@@ -7,14 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Hash;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{INSERT, RW};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `HSETNX key field value`
 pub const SPEC: Spec = Spec {
     name: "hsetnx",
     arity: 4,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::Hash,

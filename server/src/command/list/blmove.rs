@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, INSERT, RW};
 use crate::command::list::support::{End, move_or_wait};
 use crate::command::list::words::timeout_ms;
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "blmove",
     arity: 6,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | DELETE), KeySpec::at(2).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM | flags::NOSCRIPT | flags::BLOCKING,
     categories: 0,
     group: Group::List,

@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, RW};
 use crate::command::list::support::{End, pop_many};
 use crate::command::list::words::{MultiPop, timeout_ms};
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
@@ -17,7 +18,7 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "blmpop",
     arity: -5,
-    keys: Keys(&[KeySpec::counted(2)]),
+    keys: Keys(&[KeySpec::counted(2).with(RW | ACCESS | DELETE)]),
     flags: flags::WRITE | flags::BLOCKING,
     categories: 0,
     group: Group::List,

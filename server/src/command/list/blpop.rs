@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, RW};
 use crate::command::list::support::{End, pop_or_wait};
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
@@ -14,7 +15,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "blpop",
     arity: -3,
-    keys: Keys(&[KeySpec::at(1).to(-2)]),
+    keys: Keys(&[KeySpec::at(1).to(-2).with(RW | ACCESS | DELETE)]),
     flags: flags::WRITE | flags::NOSCRIPT | flags::BLOCKING,
     categories: 0,
     group: Group::List,

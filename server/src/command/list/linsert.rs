@@ -7,14 +7,17 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::list::{List, Side};
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
+use crate::command::key_spec::access::{INSERT, RW};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, is_word,
+};
 use crate::shard::context::Context;
 
 /// `LINSERT key <BEFORE | AFTER> pivot element`
 pub const SPEC: Spec = Spec {
     name: "linsert",
     arity: 5,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::List,

@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, INSERT, RW};
 use crate::command::list::support::{End, move_reply};
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
@@ -14,7 +15,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "lmove",
     arity: 5,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | DELETE), KeySpec::at(2).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::List,

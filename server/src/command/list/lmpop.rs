@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, RW};
 use crate::command::list::support::{End, pop_many};
 use crate::command::list::words::MultiPop;
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "lmpop",
     arity: -4,
-    keys: Keys(&[KeySpec::counted(1)]),
+    keys: Keys(&[KeySpec::counted(1).with(RW | ACCESS | DELETE)]),
     flags: flags::WRITE,
     categories: 0,
     group: Group::List,

@@ -7,15 +7,16 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{INSERT, RW};
 use crate::command::list::support::{End, push_all};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `LPUSH key element [element ...]`
 pub const SPEC: Spec = Spec {
     name: "lpush",
     arity: -3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::List,

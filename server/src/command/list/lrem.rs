@@ -7,15 +7,16 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::list::List;
 
+use crate::command::key_spec::access::{DELETE, RW};
 use crate::command::list::words::symmetric;
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `LREM key count element`
 pub const SPEC: Spec = Spec {
     name: "lrem",
     arity: 4,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | DELETE)]),
     flags: flags::WRITE,
     categories: 0,
     group: Group::List,

@@ -9,7 +9,10 @@ use ringlet_protocol::reply::{Reply, Version};
 use ringlet_store::Entry;
 
 use super::support::{self, ADMIN, spec};
-use crate::command::spec::{CommandError, CommandResult, Keys, Merge, Run, Spec, flags, integer};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{
+    CommandError, CommandResult, KeySpec, Keys, Merge, Run, Spec, flags, integer,
+};
 use crate::core::{Core, owner_of_slot};
 use crate::message::Header;
 use crate::shard::context::Context;
@@ -60,7 +63,7 @@ const LOG: Spec = Spec {
 };
 
 const OBJECT: Spec = Spec {
-    keys: Keys::SECOND,
+    keys: Keys(&[KeySpec::at(2).with(RO)]),
     summary: "Tells how a value is held.",
     syntax: "key",
     ..about("object", 3, Run::Keys(object))

@@ -7,8 +7,9 @@ use ringlet_protocol::reply::Reply;
 use ringlet_runtime::memory;
 
 use super::support::{self, ALWAYS, spec};
+use crate::command::key_spec::access::RO;
 use crate::command::spec::{
-    CommandError, CommandResult, Keys, Merge, Run, Spec, flags, integer, is_word,
+    CommandError, CommandResult, KeySpec, Keys, Merge, Run, Spec, flags, integer, is_word,
 };
 use crate::core::Core;
 use crate::info::part::{self, Whole};
@@ -71,7 +72,7 @@ const STATS: Spec = Spec {
 };
 
 const USAGE: Spec = Spec {
-    keys: Keys::SECOND,
+    keys: Keys(&[KeySpec::at(2).with(RO)]),
     complexity: "O(N) where N is the number of elements.",
     summary: "Tells the bytes of a key and its value.",
     syntax: "key [SAMPLES count]",

@@ -7,14 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Set;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{INSERT, RW};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `SADD key member [member ...]`
 pub const SPEC: Spec = Spec {
     name: "sadd",
     arity: -3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::Set,

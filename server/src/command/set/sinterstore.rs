@@ -6,15 +6,16 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, RO};
 use crate::command::set::algebra::{Operation, store_result};
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `SINTERSTORE destination key [key ...]`
 pub const SPEC: Spec = Spec {
     name: "sinterstore",
     arity: -3,
-    keys: Keys::ALL,
+    keys: Keys(&[KeySpec::at(1), KeySpec::at(2).to(-1).with(RO | ACCESS)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::Set,

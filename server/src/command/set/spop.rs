@@ -7,16 +7,17 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Set;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, RW};
 use crate::command::list::words::non_negative;
 use crate::command::set::sampling::fork_random;
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::spec::{CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `SPOP key [count]`
 pub const SPEC: Spec = Spec {
     name: "spop",
     arity: -2,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | DELETE)]),
     flags: flags::WRITE | flags::FAST,
     categories: 0,
     group: Group::Set,

@@ -7,6 +7,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{ACCESS, DELETE, RW};
 use crate::command::sorted_set::support::{End, pop_or_wait};
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "bzpopmin",
     arity: -3,
-    keys: Keys(&[KeySpec::at(1).to(-2)]),
+    keys: Keys(&[KeySpec::at(1).to(-2).with(RW | ACCESS | DELETE)]),
     flags: flags::WRITE | flags::NOSCRIPT | flags::BLOCKING | flags::FAST,
     categories: 0,
     group: Group::SortedSet,

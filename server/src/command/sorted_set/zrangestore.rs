@@ -7,6 +7,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::SortedSet;
 
+use crate::command::key_spec::access::{ACCESS, OW, RO, UPDATE};
 use crate::command::sorted_set::range::{Dialect, RangeQuery};
 use crate::command::sorted_set::support::{collect, store_reply};
 use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
@@ -16,7 +17,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "zrangestore",
     arity: -5,
-    keys: Keys(&[KeySpec::at(1).to(1)]),
+    keys: Keys(&[KeySpec::at(1).with(OW | UPDATE), KeySpec::at(2).with(RO | ACCESS)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::SortedSet,

@@ -7,14 +7,15 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::SortedSet;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{DELETE, RW};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `ZREM key member [member ...]`
 pub const SPEC: Spec = Spec {
     name: "zrem",
     arity: -3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | DELETE)]),
     flags: flags::WRITE | flags::FAST,
     categories: 0,
     group: Group::SortedSet,

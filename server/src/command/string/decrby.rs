@@ -6,7 +6,10 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, integer};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, integer,
+};
 use crate::command::string::support::increment;
 use crate::shard::context::Context;
 
@@ -14,7 +17,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "decrby",
     arity: 3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::String,

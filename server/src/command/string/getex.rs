@@ -6,7 +6,10 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, is_word,
+};
 use crate::command::string::support::ExpiryKind;
 use crate::shard::context::Context;
 use crate::shard::kind::ValueType;
@@ -15,7 +18,10 @@ use crate::shard::kind::ValueType;
 pub const SPEC: Spec = Spec {
     name: "getex",
     arity: -2,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec {
+        notes: "RW and UPDATE because it changes the TTL",
+        ..KeySpec::at(1).with(RW | ACCESS | UPDATE)
+    }]),
     flags: flags::WRITE | flags::FAST,
     categories: 0,
     group: Group::String,

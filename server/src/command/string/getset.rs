@@ -6,14 +6,15 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `GETSET key value`
 pub const SPEC: Spec = Spec {
     name: "getset",
     arity: 3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::String,

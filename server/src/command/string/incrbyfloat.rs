@@ -7,7 +7,8 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::Entry;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{ACCESS, RW, UPDATE};
+use crate::command::spec::{CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::command::string::long_double::LongDouble;
 use crate::command::string::support::bytes_of;
 use crate::shard::context::Context;
@@ -16,7 +17,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "incrbyfloat",
     arity: 3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RW | ACCESS | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM | flags::FAST,
     categories: 0,
     group: Group::String,

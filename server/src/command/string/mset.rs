@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{OW, UPDATE};
 use crate::command::spec::{
     CommandError, CommandResult, Group, KeySpec, Keys, Merge, Run, Spec, flags,
 };
@@ -15,7 +16,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "mset",
     arity: -3,
-    keys: Keys(&[KeySpec::at(1).by(-1, 2)]),
+    keys: Keys(&[KeySpec::at(1).by(-1, 2).with(OW | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::String,

@@ -6,6 +6,7 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
+use crate::command::key_spec::access::{INSERT, OW};
 use crate::command::spec::{CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
@@ -13,7 +14,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "msetnx",
     arity: -3,
-    keys: Keys(&[KeySpec::at(1).by(-1, 2)]),
+    keys: Keys(&[KeySpec::at(1).by(-1, 2).with(OW | INSERT)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::String,

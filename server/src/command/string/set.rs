@@ -6,7 +6,10 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
+use crate::command::key_spec::access::{ACCESS, OW, RW, UPDATE};
+use crate::command::spec::{
+    CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags, is_word,
+};
 use crate::command::string::support::ExpiryKind;
 use crate::shard::context::Context;
 
@@ -14,7 +17,11 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "set",
     arity: -3,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec {
+        access_of: Some(access_of),
+        notes: "RW and ACCESS due to the optional `GET` argument",
+        ..KeySpec::at(1).with(RW | ACCESS | UPDATE)
+    }]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::String,
@@ -39,6 +46,12 @@ pub const SPEC: Spec = Spec {
     ],
     run: Run::Keys(run),
 };
+
+/// Only with GET does the caller see what was there.
+fn access_of(words: Arguments<'_>) -> u32 {
+    let gets = words.from(3).iter().any(|word| is_word(word, "GET"));
+    if gets { RW | ACCESS | UPDATE } else { OW | UPDATE }
+}
 
 /// When the string is set at all.
 #[derive(Copy, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::{OW, UPDATE};
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::command::string::support::ExpiryKind;
 use crate::shard::context::Context;
 
@@ -14,7 +15,7 @@ use crate::shard::context::Context;
 pub const SPEC: Spec = Spec {
     name: "setex",
     arity: 4,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(OW | UPDATE)]),
     flags: flags::WRITE | flags::DENYOOM,
     categories: 0,
     group: Group::String,

@@ -6,14 +6,15 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::shard::context::Context;
 
 /// `STRLEN key`
 pub const SPEC: Spec = Spec {
     name: "strlen",
     arity: 2,
-    keys: Keys::FIRST,
+    keys: Keys(&[KeySpec::at(1).with(RO)]),
     flags: flags::READONLY | flags::FAST,
     categories: 0,
     group: Group::String,

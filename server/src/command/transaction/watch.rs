@@ -3,7 +3,8 @@
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
-use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags};
+use crate::command::key_spec::access::RO;
+use crate::command::spec::{CommandError, CommandResult, Group, KeySpec, Keys, Run, Spec, flags};
 use crate::command::table;
 use crate::session::Session;
 
@@ -11,7 +12,7 @@ use crate::session::Session;
 pub const SPEC: Spec = Spec {
     name: "watch",
     arity: -2,
-    keys: Keys::ALL,
+    keys: Keys(&[KeySpec::at(1).to(-1).with(RO)]),
     flags: flags::NOSCRIPT
         | flags::LOADING
         | flags::STALE
