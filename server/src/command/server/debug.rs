@@ -10,6 +10,7 @@ use ringlet_store::Entry;
 
 use super::support::{self, ADMIN, spec};
 use crate::command::key_spec::access::RO;
+use crate::command::list::words::non_negative;
 use crate::command::spec::{
     CommandError, CommandResult, KeySpec, Keys, Merge, Run, Spec, flags, integer,
 };
@@ -144,21 +145,20 @@ fn populate(
     words: Arguments<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    let count = integer(&words[2])?;
+    let count = non_negative(&words[2])?;
     let prefix = words.get(3).unwrap_or(b"key");
-    let size = words.get(4).map(integer).transpose()?;
+    let size = words.get(4).map(non_negative).transpose()?;
     if words.len() > 5 {
         return Err(CommandError::SYNTAX);
     }
     let bytes_max = context.config.bulk_bytes_max;
-    let size = size.map(|size| usize::try_from(size).unwrap_or(0));
     if size.is_some_and(|size| size > bytes_max) {
         return Err(CommandError::new(
             "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
         ));
     }
     let (own, shards) = (context.keyspace.shard_index, context.keyspace.shard_count);
-    for number in 0..count.max(0) {
+    for number in 0..count {
         let key = [prefix, b":", number.to_string().as_bytes()].concat();
         let owner = owner_of_slot(ringlet_base::slot::slot(&key), shards);
         if owner != own || context.exists(&key) {

@@ -1,13 +1,13 @@
 //! Job: draw something, and tell the version.
 //! In: the words `LOLWUT [VERSION version] [columns [rows]]`. Out: rings on water, as text.
-//! Invariant: the size is bounded; what is no number is passed over, as in Redis.
+//! Invariant: the size is bounded; a size that is no number is passed over.
 
 use ringlet_base::number::parse_i64;
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use super::support::spec;
-use crate::command::spec::{CommandResult, Run, Spec, flags, is_word};
+use crate::command::spec::{CommandResult, Run, Spec, flags, integer, is_word};
 use crate::shard::context::Context;
 
 /// `LOLWUT [VERSION version] [columns [rows]]`
@@ -34,6 +34,9 @@ const RING_ROWS: f64 = 2.0;
 
 fn run(_: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let has_version = words.get(1).is_some_and(|word| is_word(word, "VERSION"));
+    if has_version && let Some(version) = words.get(2) {
+        integer(version)?;
+    }
     let sizes = words.from(if has_version { 3 } else { 1 });
     let size = |index: usize, default: usize, max: usize| {
         let number = sizes.get(index).and_then(parse_i64);

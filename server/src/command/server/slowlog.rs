@@ -83,9 +83,11 @@ fn entries(
             .filter(|count| *count >= -1)
             .ok_or(CommandError::new("ERR count should be greater than or equal to -1"))?,
         _ => {
-            return Err(CommandError::new(
-                "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.",
-            ));
+            let typed = String::from_utf8_lossy(&words[1]);
+            return Err(CommandError::with(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{typed}'. \
+                 Try SLOWLOG HELP."
+            )));
         }
     };
     let kept = core.config.slowlog_entries_max;
