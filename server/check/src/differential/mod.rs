@@ -5,11 +5,13 @@
 //!
 //! Data flows: `table` (templates) -> `grammar` + `words` (lines) -> `round` (steps) -> `player` or
 //! `blocking` (replies of both sides) -> `compare` + `exceptions` (verdict) -> `shrink` -> report.
+//! What a random stream cannot send has lists of its own: `fixed`, `publish`, `raw`.
 
 mod blocking;
 pub mod compare;
 pub mod dataset;
 pub mod exceptions;
+pub mod fixed;
 pub mod grammar;
 pub mod player;
 pub mod publish;
