@@ -5,10 +5,13 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 
-use ringlet_runtime::listen::{self, ListenErrorKind, ListenOptions};
+use ringlet_runtime::listen::{self, ListenError, ListenErrorKind, ListenOptions};
 use ringlet_runtime::ring::SocketAddress;
 
 use crate::config::Config;
+
+/// The sockets of one address, one for each core, and that address.
+type Listening = (Vec<OwnedFd>, SocketAddress);
 
 /// Opens all listening sockets: for each core those of the main addresses, and its own port's.
 #[allow(clippy::type_complexity)]
@@ -33,18 +36,13 @@ pub fn open(
             None => (bind.as_str(), false),
         };
         for (port, cores) in listening_ports(config, count) {
-            let address = resolve(host, port)?;
-            match listen::listen(&options(SocketAddress::Ip(address)), cores.len()) {
+            let listen_at = |address| listen::listen(&options(address), cores.len());
+            match listen_on_one(&resolve(host, port)?, listen_at) {
                 Ok((sockets, _)) if cores.len() == count && port == config.port => {
                     spread(sockets, &mut main);
                 }
                 Ok((sockets, _)) => own[cores.start].extend(sockets),
-                Err(error)
-                    if is_optional
-                        && matches!(
-                            error.kind,
-                            ListenErrorKind::AddressNotAvailable | ListenErrorKind::BadAddress
-                        ) => {}
+                Err(error) if is_optional && is_absent(&error) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -92,17 +90,39 @@ fn listening_ports(config: &Config, count: usize) -> Vec<(u16, std::ops::Range<u
     ports
 }
 
-fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
-    let host = match host {
+/// The addresses of a name, at least one.
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let name = match host {
         "*" => "0.0.0.0",
         "::*" => "::",
         host => host,
     };
-    (host, port)
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .ok_or_else(|| format!("bind: '{host}' is neither an address nor a name that resolves"))
+    let addresses: Vec<_> = (name, port).to_socket_addrs().into_iter().flatten().collect();
+    if addresses.is_empty() {
+        return Err(format!("bind: '{name}' is neither an address nor a name that resolves"));
+    }
+    Ok(addresses)
+}
+
+/// Listens on the first address that this machine has: a name may stand for one of IPv6, where that
+/// is off, and one of IPv4.
+fn listen_on_one(
+    addresses: &[SocketAddr],
+    listen_at: impl Fn(SocketAddress) -> Result<Listening, ListenError>,
+) -> Result<Listening, ListenError> {
+    let (last, others) = addresses.split_last().expect("invariant: a name has an address");
+    let attempts = others.iter().map(|address| listen_at(SocketAddress::Ip(*address)));
+    for attempt in attempts {
+        if !attempt.as_ref().is_err_and(is_absent) {
+            return attempt;
+        }
+    }
+    listen_at(SocketAddress::Ip(*last))
+}
+
+/// Whether this machine has no such address, or no such protocol.
+fn is_absent(error: &ListenError) -> bool {
+    matches!(error.kind, ListenErrorKind::AddressNotAvailable | ListenErrorKind::BadAddress)
 }
 
 #[cfg(test)]
@@ -121,5 +141,17 @@ mod tests {
         assert!(check(7001, 7001, 1).is_err());
         assert!(check(6379, 65_533, 3).is_ok());
         assert!(check(6379, 65_533, 4).is_err());
+    }
+
+    #[test]
+    fn of_a_names_addresses_the_first_that_exists_is_taken() {
+        let of_others = SocketAddr::from(([192, 0, 2, 1], 0));
+        let ours = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen_at = |address| listen::listen(&ListenOptions::new(address), 1);
+        let (_sockets, address) =
+            listen_on_one(&[of_others, ours], listen_at).expect("ours exists");
+        assert!(address.to_string().starts_with("127.0.0.1:"), "{address}");
+        let error = listen_on_one(&[of_others, of_others], listen_at).expect_err("none exists");
+        assert!(is_absent(&error), "{error}");
     }
 }

@@ -107,7 +107,9 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Listens on all addresses (port 0 picks a free one) and serves the routes.
+    /// Listens on all addresses (port 0 picks a free one) and serves the routes. Addresses that this
+    /// machine does not have are left out if there is another: a name may stand for one of IPv6,
+    /// where that is off, and one of IPv4.
     ///
     /// # Errors
     /// [`AdminError`], in which case nothing is left running.
@@ -121,9 +123,16 @@ impl AdminServer {
             assert!(!twice, "admin path {} stands in the table twice", route.path);
         }
         let mut listeners = Vec::with_capacity(addresses.len());
+        let mut absent = None;
         for address in addresses {
-            let listener = listen(*address).map_err(|error| AdminError::Listen(*address, error))?;
-            listeners.push(listener);
+            match listen(*address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if is_absent(&error) => absent = Some((*address, error)),
+                Err(error) => return Err(AdminError::Listen(*address, error)),
+            }
+        }
+        if let Some((address, error)) = absent.filter(|_| listeners.is_empty()) {
+            return Err(AdminError::Listen(address, error));
         }
         Self::serve(listeners, routes).map_err(AdminError::Start)
     }
@@ -167,6 +176,11 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A client that gives up between poll and accept must not block the thread.
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Whether this machine has no such address, or no such protocol.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
 /// The accepting thread: ends when the other end of `stopped` is closed.

@@ -198,6 +198,16 @@ fn several_addresses_serve_and_a_dropped_server_listens_no_more() {
 }
 
 #[test]
+fn addresses_of_other_machines_are_left_out_if_there_is_another() {
+    let other = SocketAddr::from(([192, 0, 2, 1], 0));
+    let server = AdminServer::start(&[other, ANY], pages()).expect("one address is ours");
+    assert_eq!(server.addresses().len(), 1);
+    assert_eq!(get(&server, "/metrics").2, b"up 1\n");
+    let error = AdminServer::start(&[other], pages()).err().expect("nobody can listen there");
+    assert!(error.to_string().contains("192.0.2.1"), "{error}");
+}
+
+#[test]
 #[should_panic(expected = "/metrics stands in the table twice")]
 fn a_path_must_be_unique() {
     drop(start([pages(), pages()].into_iter().flatten().collect()));
