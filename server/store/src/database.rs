@@ -65,11 +65,13 @@ impl Digest<Entry> for Expiries {
 /// What one call of [`Database::expire_some`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpireProgress {
+    /// Entries looked at, and one for each segment that was skipped: what the work limit counts.
+    pub work: usize,
     /// Entries looked at.
     pub examined: usize,
     /// Entries handed out.
     pub expired: usize,
-    /// Whether the work limit ended the call before every segment had its turn.
+    /// Whether the work limit ended the call before the end of the round.
     pub more: bool,
 }
 
@@ -225,21 +227,19 @@ impl Database {
         graveyard.bury_entries(emptied.entries.into_remains());
     }
 
-    /// Hands expired entries to `out`, going round the segments and skipping those where nothing can
-    /// be due. Ends when all had their turn, or when `work_limit` is used up: an entry looked at
-    /// costs 1, and so does a segment skipped; it may be exceeded by one segment
-    /// ([`crate::table::SEGMENT_ELEMENTS_MAX`]). The next call goes on from there.
+    /// Hands expired entries to `out`, segment by segment, skipping those where nothing can be due.
+    /// Ends with the last segment, which ends the round, or when `work_limit` is used up: an entry
+    /// looked at costs 1, and so does a segment skipped; it may be exceeded by one segment
+    /// ([`crate::table::SEGMENT_ELEMENTS_MAX`]). The next call goes on with the round, or begins one.
     pub fn expire_some(
         &mut self,
         now_ms: i64,
         work_limit: usize,
         out: &mut impl FnMut(Entry),
     ) -> ExpireProgress {
-        let mut progress = ExpireProgress { examined: 0, expired: 0, more: false };
-        let mut turns = self.entries.segments();
-        let mut work = 0;
-        while turns > 0 && self.expires_len > 0 {
-            if work >= work_limit {
+        let mut progress = ExpireProgress { work: 0, examined: 0, expired: 0, more: false };
+        while self.expires_len > 0 {
+            if progress.work >= work_limit {
                 progress.more = true;
                 break;
             }
@@ -254,12 +254,14 @@ impl Database {
                     out(entry);
                 },
             );
-            self.expire_position = sweep.next.unwrap_or(0);
             self.expires_len -= expired;
+            progress.work += sweep.examined.max(1);
             progress.examined += sweep.examined;
             progress.expired += expired;
-            work += sweep.examined.max(1);
-            turns -= 1;
+            self.expire_position = sweep.next.unwrap_or(0);
+            if sweep.next.is_none() {
+                break;
+            }
         }
         progress
     }

@@ -139,7 +139,7 @@ fn a_hundred_thousand_keys_that_expire_at_once_expire_in_bounded_slices() {
     assert_eq!(database.expires_len(), 90_000);
     // Not due yet: no entry is looked at.
     let nothing = database.expire_some(5000, usize::MAX, &mut |_| panic!("nothing is due"));
-    assert_eq!(nothing, ExpireProgress { examined: 0, expired: 0, more: false });
+    assert_eq!((nothing.examined, nothing.expired, nothing.more), (0, 0, false));
     let (mut total, mut slices) = (0, 0);
     loop {
         let progress = database.expire_some(5001, 1000, &mut |entry| {
@@ -158,7 +158,7 @@ fn a_hundred_thousand_keys_that_expire_at_once_expire_in_bounded_slices() {
     database.check();
     // Where nothing expires, a call costs nothing; and it looks at none twice.
     let progress = database.expire_some(i64::MAX, 10, &mut |_| panic!("nothing is left"));
-    assert_eq!(progress, ExpireProgress { examined: 0, expired: 0, more: false });
+    assert_eq!(progress, ExpireProgress { work: 0, examined: 0, expired: 0, more: false });
 }
 
 #[test]
@@ -178,6 +178,27 @@ fn segments_where_nothing_is_due_are_skipped() {
     assert_eq!(progress.examined, 0);
     let average = database.average_ttl_ms(0, &mut Random::new(1));
     assert_eq!(average, 1_000_000);
+}
+
+#[test]
+fn a_round_over_more_segments_than_the_limit_ends() {
+    let mut database = Database::new(HASHER);
+    for number in 0..50_000 {
+        database.insert(Entry::string(format!("key:{number}").as_bytes(), b"v", Some(1_000_000)));
+    }
+    for round in 0..3 {
+        let (mut work, mut calls) = (0, 0);
+        loop {
+            let progress = database.expire_some(1, 10, &mut |_| panic!("nothing is due"));
+            work += progress.work;
+            calls += 1;
+            if !progress.more {
+                break;
+            }
+            assert!(work < 1000, "round {round} goes round and round");
+        }
+        assert!(calls > 3 && work >= 50_000 / SEGMENT_ELEMENTS_MAX, "{calls} calls, {work} work");
+    }
 }
 
 /// Big values of every type, with their cost to free.
