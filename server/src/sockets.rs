@@ -83,9 +83,7 @@ impl Core {
         if !is_unix {
             // Without these a connection works all the same.
             let _ = self.ring.set_no_delay(socket, true);
-            if config.keepalive_s > 0 {
-                let _ = self.ring.set_keepalive(socket, config.keepalive_s);
-            }
+            let _ = self.ring.set_keepalive(socket, config.keepalive_s);
         }
         let client = client_of(self.number(), socket);
         let monotonic_ms = self.monotonic_ms;
