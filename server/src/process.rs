@@ -275,7 +275,7 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         next_check_ms: monotonic_ms,
     };
     core.apply_config(config);
-    core.shared.gauges[index].started();
+    core.shared.gauges[index].started(now_ms);
     Ok(core)
 }
 
