@@ -267,6 +267,7 @@ impl Whole {
             .add("monitors", figures.monitors)
             .add("loop_passes", figures.passes)
             .add("loop_pass_max_us", figures.pass_us_max)
+            .add("expired_per_pass_max", figures.expired_per_pass_max)
             .add("batches_sent", figures.batches_sent)
             .add("batch_commands_sent", figures.commands_sent)
             .add("sequencer_uses", figures.sequenced);

@@ -21,6 +21,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys dropped because their time was over.
     pub expired: u64,
+    /// Most keys that active expiry has dropped in one pass.
+    pub expired_per_pass_max: u64,
     /// Changes since the start.
     pub changes: u64,
 }
@@ -58,6 +60,8 @@ pub struct Keyspace {
     pub active_expiry: bool,
     /// Active expiry had more to do than fits one pass.
     pub has_expiry_backlog: bool,
+    /// The database that active expiry goes on with.
+    expire_db: usize,
     /// Clock for access times: seconds, 24 bits, as in Redis's LRU clock.
     pub access_clock: u32,
     /// Which shard this is.
@@ -81,6 +85,7 @@ impl Keyspace {
             graveyard: Graveyard::default(),
             active_expiry: true,
             has_expiry_backlog: false,
+            expire_db: 0,
             access_clock: 0,
             shard_index: *shard_index,
             shard_count: *shard_count,
@@ -269,25 +274,31 @@ impl Keyspace {
         }
     }
 
-    /// One slice of active expiry over all databases: looks at about `work_limit` entries at most.
-    /// Returns true when more is left to do right away.
+    /// One slice of active expiry: goes on with the round over all databases, or begins one, and looks
+    /// at `work_limit` entries and one segment at most. Returns true while the round is not over.
     pub fn expire_slice(&mut self, now_ms: i64, work_limit: usize) -> bool {
         if !self.active_expiry {
             return false;
         }
+        let (mut left, mut expired) = (work_limit, 0);
         let mut more = false;
-        for db in 0..self.databases.len() {
-            if self.databases[db].expires_len() == 0 {
-                continue;
-            }
-            let Keyspace { databases, watched, graveyard, stats, .. } = self;
-            let progress = databases[db].expire_some(now_ms, work_limit, &mut |entry: Entry| {
-                stats.expired += 1;
+        while !more && self.expire_db < self.databases.len() {
+            let db = self.expire_db;
+            let Keyspace { databases, watched, graveyard, .. } = self;
+            let progress = databases[db].expire_some(now_ms, left, &mut |entry: Entry| {
                 watched.changed(db, entry.key());
                 graveyard.bury(entry);
             });
-            more |= progress.more;
+            left = left.saturating_sub(progress.work);
+            expired += progress.expired as u64;
+            more = progress.more;
+            self.expire_db += usize::from(!more);
         }
+        if !more {
+            self.expire_db = 0;
+        }
+        self.stats.expired += expired;
+        self.stats.expired_per_pass_max = self.stats.expired_per_pass_max.max(expired);
         more
     }
 
