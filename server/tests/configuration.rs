@@ -140,6 +140,20 @@ fn what_cannot_be_obeyed_ends_the_start_with_one_clear_line() {
 }
 
 #[test]
+fn the_command_line_takes_a_refused_line_of_the_file_back() {
+    let folder = folder("override");
+    let file = folder.join("redis.conf");
+    fs::write(&file, "daemonize yes\nport 1\nsave 900 1\n").expect("a file");
+    let port = free_address().expect("a port").port();
+    let (path, port_text) = (file.to_str().expect("UTF-8"), port.to_string());
+    let arguments = [path, "--daemonize", "no", "--port", &port_text, "--save", "--shards", "1"];
+    let (program, mut wire) = start_with(port, &arguments, b"");
+    assert_eq!(get(&mut wire, "daemonize"), "no");
+    shut_down(program, &mut wire);
+    fs::remove_dir_all(&folder).expect("our folder");
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let server = launch(&[]);
     let port = server.address().port().to_string();

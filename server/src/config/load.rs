@@ -1,9 +1,10 @@
 //! Load: from the sources of the configuration to a `Config`.
 //! In: the file, standard input and the command line. Out: the configuration, or the first error.
-//! Invariant: a line that this server cannot obey is an error, never ignored.
+//! Invariant: a line that this server cannot obey is an error, never ignored, unless a later line about
+//! the same directive takes its place.
 
 use super::Config;
-use super::directives::{self, REFUSED};
+use super::directives::{self, REFUSED, Refusal};
 use super::lines::{self, ConfigError, Line, Sources};
 
 /// Reads all sources.
@@ -18,15 +19,28 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         all.extend(lines::read_input(std::io::stdin().lock())?);
     }
     all.extend(lines::with_includes(&sources.arguments)?);
-    for line in &all {
-        apply(&mut config, line)?;
+    obey(config, &all)
+}
+
+/// Obeys all lines; the last one about a directive decides whether this server can do what it says.
+fn obey(mut config: Config, lines: &[Line]) -> Result<Config, ConfigError> {
+    let mut unsupported = Vec::new();
+    for line in lines {
+        apply(&mut config, line, &mut unsupported)?;
+    }
+    if let Some((_, error)) = unsupported.into_iter().next() {
+        return Err(error);
     }
     finish(&mut config)?;
     Ok(config)
 }
 
-/// Obeys one line.
-fn apply(config: &mut Config, line: &Line) -> Result<(), ConfigError> {
+/// Obeys one line. `unsupported`: the directives whose last line asked for what is not there.
+fn apply(
+    config: &mut Config,
+    line: &Line,
+    unsupported: &mut Vec<(&'static str, ConfigError)>,
+) -> Result<(), ConfigError> {
     let name = &line.words[0];
     if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| name.eq_ignore_ascii_case(refused)) {
         return Err(line.error(*why));
@@ -42,7 +56,16 @@ fn apply(config: &mut Config, line: &Line) -> Result<(), ConfigError> {
     if line.words.len() < 2 {
         return Err(line.error("wrong number of arguments"));
     }
-    directive.set_words(config, &line.words[1..]).map_err(|reason| line.error(reason))
+    let outcome = directive.set_words(config, &line.words[1..]);
+    unsupported.retain(|(name, _)| *name != directive.name);
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Refusal::Invalid(reason)) => Err(line.error(reason)),
+        Err(Refusal::Unsupported(reason)) => {
+            unsupported.push((directive.name, line.error(reason)));
+            Ok(())
+        }
+    }
 }
 
 /// Makes paths absolute.
@@ -58,12 +81,9 @@ mod tests {
     use super::*;
 
     fn load_text(text: &str) -> Result<Config, String> {
-        let mut config = Config::default();
-        for line in lines::read_input(text.as_bytes()).map_err(|error| error.to_string())? {
-            apply(&mut config, &line).map_err(|error| error.to_string())?;
-        }
-        finish(&mut config).map_err(|error| error.to_string())?;
-        Ok(config)
+        lines::read_input(text.as_bytes())
+            .and_then(|lines| obey(Config::default(), &lines))
+            .map_err(|error| error.to_string())
     }
 
     fn text_of(config: &Config, name: &str) -> String {
@@ -135,6 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn a_later_line_takes_a_refused_one_back() {
+        for text in [
+            "daemonize yes\nport 1\ndaemonize no",
+            "maxmemory 1gb\nmaxmemory 0",
+            "slaveof 127.0.0.1 6380\nreplicaof no one",
+            "supervised upstart\nsupervised auto",
+            "save 900 1\nsave 300 10\nsave \"\"",
+        ] {
+            load_text(text).expect(text);
+        }
+        let error = load_text("daemonize no\nmaxmemory 1gb\ndaemonize yes\nmaxmemory 2gb\nport 1");
+        let error = error.expect_err("two directives are refused");
+        assert!(error.contains("line 3\n>>> 'daemonize yes'"), "{error}");
+        let error = load_text("port many\nport 1").expect_err("no value at all");
+        assert!(error.contains(">>> 'port many'"), "{error}");
+    }
+
+    #[test]
     fn unknown_names_come_with_a_suggestion() {
         let error = load_text("maxclient 5").expect_err("unknown");
         assert!(error.ends_with("'maxclient' is not known, did you mean 'maxclients'?"), "{error}");
@@ -148,8 +186,7 @@ mod tests {
         let stock = include_str!("stock_redis.conf");
         let error = load_text(stock).expect_err("daemonize yes");
         assert!(error.contains(">>> 'daemonize yes'"), "{error}");
-        let foreground =
-            stock.replace("daemonize yes", "daemonize no").replace("dir /var/lib/redis", "dir .");
+        let foreground = stock.replace("dir /var/lib/redis", "dir .") + "\ndaemonize no\n";
         let config = load_text(&foreground).expect("the rest is fine");
         assert_eq!(text_of(&config, "bind"), "127.0.0.1 -::1");
         assert_eq!(text_of(&config, "logfile"), "/var/log/redis/redis-server.log");

@@ -4,7 +4,7 @@
 //! same configuration have the same outcome on every core.
 
 use super::Config;
-use super::directives::{self, Change, Directive};
+use super::directives::{self, Change, Directive, Refusal};
 
 /// The configuration with these changes. Errors: the whole error reply.
 pub fn with_changes(config: &Config, pairs: &[(&[u8], &[u8])]) -> Result<Config, String> {
@@ -36,9 +36,9 @@ pub fn with_changes(config: &Config, pairs: &[(&[u8], &[u8])]) -> Result<Config,
     let mut changed = config.clone();
     for (row, (_, value)) in rows.iter().zip(pairs) {
         std::str::from_utf8(value)
-            .map_err(|_| "the value is not UTF-8".to_string())
+            .map_err(|_| Refusal::from("the value is not UTF-8"))
             .and_then(|value| row.set_words(&mut changed, &row.split(value)))
-            .map_err(|reason| failed(row.name, &reason))?;
+            .map_err(|refusal| failed(row.name, &refusal.to_string()))?;
     }
     Ok(changed)
 }

@@ -2,7 +2,7 @@
 //! follow another one is refused; settings without effect on a lone server are kept.
 
 use super::Change::AtStart;
-use super::{Directive, Keep};
+use super::{Directive, Keep, Refusal};
 use crate::config::value::{Kind, Value};
 
 const INT: Kind = Kind::Number(0, i32::MAX as i64);
@@ -20,7 +20,9 @@ pub const DIRECTIVES: &[Directive] = &[
                 [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
                     Ok(())
                 }
-                [_, _] => Err("replication is not supported yet: remove the line".into()),
+                [_, _] => {
+                    Err(Refusal::Unsupported("replication is not supported yet: remove the line"))
+                }
                 _ => Err("wrong number of arguments".into()),
             },
         },

@@ -1,7 +1,7 @@
 //! Directives of the process: cores, files, logs, start and stop.
 
 use super::Change::{Anytime, AtStart, Protected};
-use super::{Directive, Keep, number, text};
+use super::{Directive, Keep, Refusal, number, text};
 use crate::config::DebugAccess;
 use crate::config::value::{Kind, Value};
 use crate::limits::SHARDS_MAX;
@@ -74,9 +74,9 @@ pub const DIRECTIVES: &[Directive] = &[
             get: |config| Value::Text(config.supervised.clone()),
             set: |config, value| {
                 if value.text() == "upstart" {
-                    return Err(
-                        "upstart is not supported: set it to 'systemd', 'auto' or 'no'".into()
-                    );
+                    return Err(Refusal::Unsupported(
+                        "upstart is not supported: set it to 'systemd', 'auto' or 'no'",
+                    ));
                 }
                 config.supervised = value.text().into();
                 Ok(())

@@ -10,6 +10,7 @@ mod monitoring;
 mod network;
 mod persistence;
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use super::Config;
@@ -33,14 +34,45 @@ pub enum Keep {
     Field {
         /// Reads the field.
         get: fn(&Config) -> Value,
-        /// Writes a value of the right kind into the field. Errors say what is wrong with it.
-        set: fn(&mut Config, &Value) -> Result<(), String>,
+        /// Writes a value of the right kind into the field.
+        set: fn(&mut Config, &Value) -> Result<(), Refusal>,
     },
     /// Nowhere but in the list of kept values: it changes nothing here. With the default.
     Inert(&'static str),
     /// Nowhere: the first text is the only value that this server can do; the second says, for any
     /// other value, what is missing and what to do.
     Only(&'static str, &'static str),
+}
+
+/// Why a directive does not take a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It is none of its values: what is wrong, in Redis's words.
+    Invalid(String),
+    /// It asks for what this server does not do: what is missing and what to do. In a file it counts
+    /// only if no later line takes it back.
+    Unsupported(&'static str),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Refusal {
+        Refusal::Invalid(reason)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Refusal {
+        Refusal::Invalid(reason.into())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Invalid(reason) => reason,
+            Refusal::Unsupported(reason) => reason,
+        })
+    }
 }
 
 /// A row of the table.
@@ -173,8 +205,8 @@ impl Directive {
         self.kind.parse(words)
     }
 
-    /// Sets the value from the words of a file. Errors are sentences in Redis's words.
-    pub fn set_words(&self, config: &mut Config, words: &[String]) -> Result<(), String> {
+    /// Sets the value from the words of a file.
+    pub fn set_words(&self, config: &mut Config, words: &[String]) -> Result<(), Refusal> {
         let value = self.parse(words)?;
         match self.keep {
             Keep::Field { set, .. } => set(config, &value)?,
@@ -182,7 +214,7 @@ impl Directive {
                 config.inert.insert(self.name, value);
             }
             Keep::Only(only, _) if value == self.fixed(only) => {}
-            Keep::Only(_, otherwise) => return Err(otherwise.into()),
+            Keep::Only(_, otherwise) => return Err(Refusal::Unsupported(otherwise)),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Directives of sockets, connections and their limits.
 
 use super::Change::{Anytime, AtStart};
-use super::{Directive, Keep, flag, number, text};
+use super::{Directive, Keep, Refusal, flag, number, text};
 use crate::config::value::{Kind, Value, parse_memory};
 use crate::config::{Config, OutputLimit};
 
@@ -60,7 +60,8 @@ pub const DIRECTIVES: &[Directive] = &[
                     return Err(format!(
                         "it cannot grow above {ceiling} while the server runs; set it in the \
                          configuration file and restart"
-                    ));
+                    )
+                    .into());
                 }
                 config.clients_max = wanted;
                 Ok(())
@@ -140,7 +141,7 @@ fn output_limits(config: &Config) -> Value {
 }
 
 /// Sets the classes that are named; the others stay as they are.
-fn set_output_limits(config: &mut Config, value: &Value) -> Result<(), String> {
+fn set_output_limits(config: &mut Config, value: &Value) -> Result<(), Refusal> {
     let words = value.words();
     if words.is_empty() || !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
