@@ -102,7 +102,6 @@ pub fn run(mut config: Config) -> Result<(), String> {
     }
     let placement = cores::available_cores();
     let count = if config.shards == 0 { placement.cores() } else { config.shards };
-    config.shards = count;
     // Unknown is very unlikely; then what Redis assumes.
     let open_files = preflight::open_files_max().unwrap_or(1024);
     for line in open_files::fit_clients(&mut config, count, open_files)? {

@@ -243,6 +243,21 @@ fn a_rewritten_file_gives_the_same_configuration_again() {
 }
 
 #[test]
+fn a_rewritten_file_does_not_pin_the_number_of_cores() {
+    let folder = folder("shards");
+    let file = folder.join("ringlet.conf");
+    let port = free_address().expect("a port").port();
+    fs::write(&file, format!("port {port}\n")).expect("a file");
+    let (program, mut wire) = start_with(port, &[file.to_str().expect("UTF-8")], b"");
+    assert_eq!(get(&mut wire, "shards"), "0");
+    assert_eq!(say(&mut wire, "CONFIG REWRITE"), "+OK");
+    shut_down(program, &mut wire);
+    let text = fs::read_to_string(&file).expect("the file");
+    assert!(!text.contains("shards"), "{text}");
+    fs::remove_dir_all(&folder).expect("our folder");
+}
+
+#[test]
 fn standard_input_comes_after_the_file_and_before_the_options() {
     let folder = folder("input");
     let file = folder.join("ringlet.conf");
