@@ -110,6 +110,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_may_stand_in_one_quoted_word() {
+        let config = load_text(
+            "bind \"127.0.0.1 -::1\"\nclient-output-buffer-limit \"normal 1kb 2kb 3\"\n\
+             latency-tracking-info-percentiles '50 99'\noom-score-adj-values \"1 2 3\"\n",
+        )
+        .expect("all of it is known");
+        assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
+        assert_eq!(config.output_limits[0].soft_bytes, 2048);
+        assert_eq!(text_of(&config, "latency-tracking-info-percentiles"), "50 99");
+        assert_eq!(text_of(&config, "oom-score-adj-values"), "1 2 3");
+        assert_eq!(load_text("bind \"\"").expect("no address").bind, [""; 0]);
+        assert!(load_text("bind \"'a\"").expect_err("quotes").contains("unbalanced"));
+    }
+
+    #[test]
     fn inert_directives_are_kept() {
         let config =
             load_text("repl-timeout 61\nslave-priority 7\nappendfsync ALWAYS\n").expect("fine");

@@ -13,6 +13,8 @@ mod persistence;
 use std::fmt;
 use std::sync::LazyLock;
 
+use ringlet_protocol::inline::split_words;
+
 use super::Config;
 use super::value::{Kind, Value};
 
@@ -201,13 +203,25 @@ impl Directive {
         }
     }
 
+    /// A list that a file or an option has as one quoted word: `--bind "127.0.0.1 -::1"`.
+    fn split_list(&self, list: &str) -> Result<Vec<String>, Refusal> {
+        let words = split_words(list.as_bytes()).map_err(|_| "unbalanced quotes in its list")?;
+        let words = words.into_iter().map(String::from_utf8).collect::<Result<_, _>>();
+        words.map_err(|_| "the value is not UTF-8".into())
+    }
+
     fn parse(&self, words: &[String]) -> Result<Value, String> {
         self.kind.parse(words)
     }
 
     /// Sets the value from the words of a file.
     pub fn set_words(&self, config: &mut Config, words: &[String]) -> Result<(), Refusal> {
-        let value = self.parse(words)?;
+        let value = match words {
+            [list] if self.kind.takes_several_words() && !list.is_empty() => {
+                self.parse(&self.split_list(list)?)?
+            }
+            words => self.parse(words)?,
+        };
         match self.keep {
             Keep::Field { set, .. } => set(config, &value)?,
             Keep::Inert(_) => {
