@@ -216,7 +216,7 @@ pub struct Sources {
 }
 
 /// Understands the program's arguments, without its name, as redis-server does: `[FILE] [--name value
-/// ...] [-]`. The word behind a name is its value even when it begins with two dashes.
+/// ...] [-]` or `- [--name value ...]`. The word behind a name is its value even when it begins with two dashes.
 pub fn parse_arguments(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Invocation, ConfigError> {
@@ -234,6 +234,13 @@ pub fn parse_arguments(
         && !file.as_bytes().starts_with(b"-")
     {
         sources.file = Some(PathBuf::from(file));
+        rest = others;
+    }
+    if words.len() == rest.len()
+        && let [first, others @ ..] = rest
+        && first == "-"
+    {
+        sources.reads_input = true;
         rest = others;
     }
     if let [others @ .., last] = rest
@@ -314,6 +321,10 @@ mod tests {
         let sources = arguments(&["--save", "--port", "1"]).expect("fine");
         assert_eq!(words(&sources), [vec!["save", ""], vec!["port", "1"]]);
         assert!(arguments(&["-"]).expect("fine").reads_input);
+        let sources = arguments(&["-", "--port", "1"]).expect("fine");
+        assert!(sources.reads_input);
+        assert_eq!(words(&sources), [vec!["port", "1"]]);
+        assert!(arguments(&["a.conf", "-", "--port", "1"]).is_err(), "neither first nor last");
         assert!(arguments(&["a.conf", "b"]).expect_err("two files").contains("--name value"));
         assert!(arguments(&["--", "x"]).is_err());
     }
