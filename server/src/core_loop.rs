@@ -126,7 +126,7 @@ impl Core {
             self.ring.set_tick_ms(tick_ms);
         }
         self.expire_due = true;
-        self.shard.keyspace.access_clock = ((self.now_ms / 1000) & 0xff_ffff) as u32;
+        self.shard.keyspace.accesses.advance(self.now_ms);
         self.statistics.sample(self.monotonic_ms);
         self.check_clients();
         self.publish_gauges();

@@ -272,7 +272,7 @@ impl Core {
         if let Some(keyspace) = homecoming.keyspace {
             self.shard.keyspace = keyspace;
             // CONFIG SET may have run while it was away.
-            self.shard.keyspace.limits = Arc::new(self.config.limits);
+            self.configure_keyspace();
         }
         for (db, entry) in homecoming.entries {
             self.shard.keyspace.insert_entry(db, entry);

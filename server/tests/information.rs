@@ -112,6 +112,25 @@ fn each_call_counts_once_wherever_its_parts_run() {
 }
 
 #[test]
+fn an_lfu_policy_counts_uses_on_every_shard() {
+    let server = launch(&["--maxmemory-policy", "allkeys-lfu"]);
+    let mut wire = server.connect();
+    assert_eq!(field(&mut wire, "memory", "maxmemory_policy"), "allkeys-lfu");
+    for key in keys(20) {
+        wire.call(&["SET", &key, "x"]).expect("SET");
+        assert_eq!(say(&mut wire, &format!("OBJECT FREQ {key}")), ":5");
+        wire.call(&["SET", &key, "y"]).expect("SET");
+        assert_eq!(say(&mut wire, &format!("OBJECT FREQ {key}")), ":6", "it keeps its count");
+        say(&mut wire, &format!("RENAME {key} renamed:{key}"));
+        let frequency = say(&mut wire, &format!("OBJECT FREQ renamed:{key}"));
+        assert!([":6", ":7"].contains(&frequency.as_str()), "{frequency}");
+    }
+    assert_eq!(say(&mut wire, "CONFIG SET maxmemory-policy allkeys-lru"), "+OK");
+    assert_eq!(field(&mut wire, "memory", "maxmemory_policy"), "allkeys-lru");
+    assert!(wire.line("OBJECT FREQ renamed:key:1").expect("a reply").is_error());
+}
+
+#[test]
 fn keys_and_reads_of_all_shards_are_summed() {
     let server = launch(&[]);
     let mut wire = server.connect();

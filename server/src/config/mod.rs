@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use ringlet_store::{KeyHasher, Limits};
 
+use crate::shard::access::Counting;
+
 /// Bounds on a client's output buffer: hard bytes, soft bytes, soft seconds; 0 means none.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct OutputLimit {
@@ -114,6 +116,8 @@ pub struct Config {
     pub latency_threshold_ms: u64,
     /// `hz`
     pub hz: u32,
+    /// `maxmemory-policy`: nothing is evicted, but those with `lfu` count how often keys are used.
+    pub eviction_policy: String,
     /// `lfu-log-factor`
     pub lfu_log_factor: u32,
     /// `lfu-decay-time`
@@ -171,6 +175,7 @@ impl Default for Config {
             slowlog_entries_max: 128,
             latency_threshold_ms: 0,
             hz: 10,
+            eviction_policy: "noeviction".into(),
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
             limits: Limits::new(KeyHasher::new([0; 4])),
@@ -188,6 +193,16 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How accesses are counted; `None` under a policy that asks when a key was used, not how often.
+    pub fn counting(&self) -> Option<Counting> {
+        self.eviction_policy.ends_with("lfu").then_some(Counting {
+            log_factor: self.lfu_log_factor,
+            decay_minutes: self.lfu_decay_minutes,
+        })
+    }
+}
+
 impl crate::core::Core {
     /// Puts a configuration into force on this core.
     pub fn apply_config(&mut self, config: std::sync::Arc<Config>) {
@@ -200,13 +215,20 @@ impl crate::core::Core {
             milliseconds => self.ticks_in(milliseconds.saturating_mul(1000)),
         };
         self.statistics.slow_log.truncate(config.slowlog_entries_max);
-        self.shard.keyspace.limits = std::sync::Arc::new(config.limits);
         if self.config.log_level != config.log_level {
             crate::logging::set_level(&config.log_level);
         }
         // `proto-max-bulk-len`, and `requirepass` for those who have not authenticated.
         self.clients.iter_mut().for_each(|connection| connection.has_new_limits = true);
         self.config = config;
+        self.configure_keyspace();
+    }
+
+    /// Tells the keyspace what it must know of the configuration in force.
+    pub fn configure_keyspace(&mut self) {
+        let keyspace = &mut self.shard.keyspace;
+        keyspace.limits = std::sync::Arc::new(self.config.limits);
+        keyspace.accesses.choose(self.config.counting(), self.now_ms);
     }
 
     /// Clock ticks in so many microseconds.

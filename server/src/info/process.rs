@@ -79,7 +79,7 @@ fn server(core: &Core, is_cluster: bool) -> String {
         .add("uptime_in_days", uptime_s / 86_400)
         .add("hz", core.config.hz)
         .add("configured_hz", core.config.hz)
-        .add("lru_clock", core.shard.keyspace.access_clock)
+        .add("lru_clock", ringlet_store::access::lru_clock(core.now_ms))
         .add("executable", path(std::env::current_exe().ok()))
         .add("config_file", path(core.config.file.clone()))
         .add("io_threads_active", 0);
@@ -96,7 +96,8 @@ fn system_memory(core: &Core) -> String {
     lines
         .add("rss", memory::resident_bytes().unwrap_or_default())
         .add("peak", core.shared.peak_bytes.load(std::sync::atomic::Ordering::Relaxed))
-        .add("total", total_bytes.unwrap_or_default());
+        .add("total", total_bytes.unwrap_or_default())
+        .add("policy", &core.config.eviction_policy);
     lines.0
 }
 

@@ -104,11 +104,7 @@ impl Whole {
     /// Memory of the process; the memory section must be wanted.
     pub fn memory(&self) -> MemoryFigures {
         let figures = &self.figures;
-        let known = self.known(Section::Memory).0;
-        let number = |name: &str| -> i64 {
-            let line = known.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line[1..].parse().ok()).unwrap_or_default()
-        };
+        let number = |name: &str| -> i64 { self.of_system(name).parse().unwrap_or_default() };
         let used = figures.allocated.max(0);
         let startup = figures.startup.clamp(0, used);
         MemoryFigures {
@@ -119,6 +115,13 @@ impl Whole {
             resident: number("rss"),
             total: number("total"),
         }
+    }
+
+    /// What the text of the memory section says behind a name.
+    fn of_system(&self, name: &str) -> &str {
+        let text = self.texts.get(&(Section::Memory as u32)).map_or("", String::as_str);
+        let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+        pairs.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
     fn memory_lines(&self) -> Lines {
@@ -140,7 +143,7 @@ impl Whole {
             .add("total_system_memory_human", human(memory.total))
             .add("maxmemory", 0)
             .add("maxmemory_human", "0B")
-            .add("maxmemory_policy", "noeviction")
+            .add("maxmemory_policy", self.of_system("policy"))
             .add("mem_fragmentation_ratio", format_args!("{:.2}", memory.fragmentation()))
             .add("mem_fragmentation_bytes", memory.resident - memory.used)
             .add("mem_not_counted_for_evict", 0)

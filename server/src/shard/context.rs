@@ -134,16 +134,18 @@ impl<'a> Context<'a> {
     pub fn get_or_create<T: Kind>(&mut self, key: &[u8]) -> Result<&mut T, CommandError> {
         if self.write(key).is_none() {
             let mut entry = T::make(key);
-            entry.set_access(self.keyspace.access_clock);
+            entry.set_access(self.keyspace.accesses.fresh());
             self.keyspace.insert_entry(self.db, entry);
         }
-        let entry = self.write(key).expect("invariant: the key was found or made above");
+        // This use of the key is noted already.
+        let entry = self.keyspace.write(self.db, key, self.now_ms, true);
+        let entry = entry.expect("invariant: the key was found or made above");
         T::of_mut(entry).ok_or(CommandError::WRONG_TYPE)
     }
 
     /// Stores a string under the key, replacing what was there; `expiry_ms` is absolute.
     pub fn set_string(&mut self, key: &[u8], value: &[u8], expiry_ms: Option<i64>) {
-        self.keyspace.set_string(self.db, key, value, expiry_ms);
+        self.keyspace.set_string(self.db, key, value, expiry_ms, self.now_ms);
         self.changed(key);
     }
 
@@ -163,7 +165,9 @@ impl<'a> Context<'a> {
 
     /// Puts an entry in, replacing what was there under its key, and reports the change.
     pub fn insert(&mut self, mut entry: Entry) {
-        entry.set_access(self.keyspace.access_clock);
+        let (key, own) = (entry.key(), entry.access());
+        let access = self.keyspace.access_under(self.db, key, own, self.now_ms);
+        entry.set_access(access);
         let notice = self.keyspace.has_observers().then(|| entry.key().to_vec());
         self.keyspace.insert_entry(self.db, entry);
         self.keyspace.count_change();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ringlet_store::{Database, Entry, Graveyard, Limits, Random};
 
 use crate::message::Watcher;
+use crate::shard::access::Accesses;
 use crate::shard::blocked::ReadyKeys;
 use crate::shard::kind::{self, ValueType};
 use crate::shard::watch::Watched;
@@ -62,8 +63,8 @@ pub struct Keyspace {
     pub has_expiry_backlog: bool,
     /// The database that active expiry goes on with.
     expire_db: usize,
-    /// Clock for access times: seconds, 24 bits, as in Redis's LRU clock.
-    pub access_clock: u32,
+    /// How the use of keys is noted.
+    pub accesses: Accesses,
     /// Which shard this is.
     pub shard_index: usize,
     /// How many there are.
@@ -86,7 +87,7 @@ impl Keyspace {
             active_expiry: true,
             has_expiry_backlog: false,
             expire_db: 0,
-            access_clock: 0,
+            accesses: Accesses::default(),
             shard_index: *shard_index,
             shard_count: *shard_count,
             random: Random::new(*seed),
@@ -108,7 +109,9 @@ impl Keyspace {
             return None;
         };
         self.stats.hits += 1;
-        touch(entry, self.access_clock, no_touch);
+        if !no_touch {
+            self.accesses.touch(entry, now_ms, &mut self.random);
+        }
         Some(entry)
     }
 
@@ -123,7 +126,9 @@ impl Keyspace {
     ) -> Option<&mut Entry> {
         self.drop_expired(db, key, now_ms);
         let entry = self.databases[db].find_mut(key)?;
-        touch(entry, self.access_clock, no_touch);
+        if !no_touch {
+            self.accesses.touch(entry, now_ms, &mut self.random);
+        }
         Some(entry)
     }
 
@@ -174,10 +179,40 @@ impl Keyspace {
 
     /// Stores a string, in the memory of what it replaces where that fits; reports nothing.
     #[inline]
-    pub(crate) fn set_string(&mut self, db: usize, key: &[u8], value: &[u8], expiry: Option<i64>) {
-        let replaced = self.databases[db].set_string(key, value, expiry, self.access_clock);
+    pub(crate) fn set_string(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        value: &[u8],
+        expiry: Option<i64>,
+        now_ms: i64,
+    ) {
+        let access = self.access_under(db, key, 0, now_ms);
+        let replaced = self.databases[db].set_string(key, value, expiry, access);
         if let Some(replaced) = replaced {
             self.bury(replaced);
+        }
+    }
+
+    /// The access bits of an entry that is put in under a key. Where accesses are counted it keeps those
+    /// it brings along (`own`, 0: none), or takes over the count of the entry that it replaces.
+    #[inline]
+    pub(crate) fn access_under(&mut self, db: usize, key: &[u8], own: u32, now_ms: i64) -> u32 {
+        if self.accesses.are_counted() {
+            self.count_under(db, key, own, now_ms)
+        } else {
+            self.accesses.fresh()
+        }
+    }
+
+    #[cold]
+    fn count_under(&mut self, db: usize, key: &[u8], own: u32, now_ms: i64) -> u32 {
+        if own != 0 {
+            return own;
+        }
+        match self.write(db, key, now_ms, false) {
+            Some(replaced) => replaced.access(),
+            None => self.accesses.fresh(),
         }
     }
 
@@ -305,12 +340,5 @@ impl Keyspace {
     /// The hash of a key in this process's tables.
     pub fn hash(&self, key: &[u8]) -> u64 {
         self.limits.hasher.hash(key)
-    }
-}
-
-#[inline]
-fn touch(entry: &mut Entry, access: u32, no_touch: bool) {
-    if !no_touch && entry.access() != access {
-        entry.set_access(access);
     }
 }

@@ -2,6 +2,7 @@
 //! In: works at their place in the core's queue. Out: what each of them needs, and who may run.
 //! Invariant: nothing here sees a socket or a queue between cores.
 
+pub mod access;
 pub mod blocked;
 pub mod context;
 pub mod keyspace;

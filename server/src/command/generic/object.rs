@@ -77,6 +77,14 @@ const FREQ: Spec = Spec {
              take some time to adjust.",
         ),
         ("OBJECT FREQ missing", "(nil)"),
+        ("CONFIG SET maxmemory-policy allkeys-lfu", "OK"),
+        ("SET counted value", "OK"),
+        ("OBJECT FREQ counted", "(integer) 5"),
+        ("GET counted", "\"value\""),
+        ("OBJECT FREQ counted", "(integer) 6"),
+        ("RPUSH list a", "(integer) 1"),
+        ("OBJECT FREQ list", "(integer) 5"),
+        ("CONFIG SET maxmemory-policy noeviction", "OK"),
     ],
     run: Run::Keys(frequency),
     ..ABOUT_KEY
@@ -89,6 +97,14 @@ const IDLETIME: Spec = Spec {
         ("SET key value", "OK"),
         ("OBJECT IDLETIME key", "(integer) 0"),
         ("OBJECT IDLETIME missing", "(nil)"),
+        ("CONFIG SET maxmemory-policy volatile-lfu", "OK"),
+        (
+            "OBJECT IDLETIME key",
+            "(error) ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
+             that when switching between policies at runtime LRU and LFU data will take some time \
+             to adjust.",
+        ),
+        ("CONFIG SET maxmemory-policy noeviction", "OK"),
     ],
     run: Run::Keys(idle_time),
     ..ABOUT_KEY
@@ -168,14 +184,19 @@ fn frequency(
     words: Arguments<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    if context.look(&words[2]).is_some() {
-        return Err(CommandError::new(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
-             note that when switching between policies at runtime LRU and LFU data will take \
-             some time to adjust.",
-        ));
+    let now_ms = context.now_ms;
+    if context.look(&words[2]).is_none() {
+        reply.null();
+        return Ok(());
     }
-    reply.null();
+    let entry = context.peek(&words[2]).expect("invariant: it was there just now");
+    let frequency = context.keyspace.accesses.frequency(entry, now_ms);
+    let frequency = frequency.ok_or(CommandError::new(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
+         that when switching between policies at runtime LRU and LFU data will take some time to \
+         adjust.",
+    ))?;
+    reply.integer(i64::from(frequency));
     Ok(())
 }
 
@@ -185,7 +206,15 @@ fn idle_time(
     reply: &mut Reply<'_>,
 ) -> CommandResult {
     let now_ms = context.now_ms;
+    let are_counted = context.keyspace.accesses.are_counted();
     match context.look(&words[2]) {
+        Some(_) if are_counted => {
+            return Err(CommandError::new(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
+                 when switching between policies at runtime LRU and LFU data will take some time to \
+                 adjust.",
+            ));
+        }
         Some(entry) => reply.integer((lru_idle_ms(entry.access(), now_ms) / 1000) as i64),
         None => reply.null(),
     }

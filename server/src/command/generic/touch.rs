@@ -33,16 +33,14 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let clock = context.keyspace.access_clock;
     let mut found = 0;
     for key in words.from(1) {
         if context.look(key).is_none() {
             continue;
         }
         found += 1;
-        if let Some(entry) = context.write(key) {
-            entry.set_access(clock);
-        }
+        // Also for a client that has said CLIENT NO-TOUCH: this is what it asks for.
+        context.keyspace.write(context.db, key, context.now_ms, false);
     }
     reply.integer(found);
     Ok(())

@@ -1,7 +1,7 @@
 //! Directives of keys and values: encodings, memory, expiry.
 
 use super::Change::Anytime;
-use super::{Directive, number};
+use super::{Directive, number, text};
 use crate::config::value::Kind;
 
 const INT: Kind = Kind::Number(0, i32::MAX as i64);
@@ -72,7 +72,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "keys are not evicted yet: set it to 0, and bound the process from outside (MemoryMax= of \
          systemd, a container's limit)",
     ),
-    Directive::inert(
+    Directive::field(
         "maxmemory-policy",
         Kind::Choice(&[
             "volatile-lru",
@@ -84,7 +84,8 @@ pub const DIRECTIVES: &[Directive] = &[
             "allkeys-random",
             "noeviction",
         ]),
-        "noeviction",
+        Anytime,
+        text!(eviction_policy),
     ),
     Directive::inert("maxmemory-samples", Kind::Number(1, 64), "5"),
     Directive::inert("maxmemory-eviction-tenacity", Kind::Number(0, 100), "10"),
