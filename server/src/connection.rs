@@ -292,6 +292,7 @@ impl Connection {
                 is_cluster_client: self.is_shard_port,
             },
             is_counted: false,
+            is_part: false,
         }
     }
 

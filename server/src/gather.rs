@@ -8,6 +8,7 @@ use ringlet_protocol::reply::{ReplyBuffer, ReplyElements, ReplyPosition, ReplyRa
 use ringlet_protocol::resp_value::elements;
 
 use crate::command::spec::Merge;
+use crate::slow_log::Call;
 
 /// The parts that have come and how they become one reply.
 pub struct Gather {
@@ -20,8 +21,9 @@ pub struct Gather {
 
 /// What the parts become.
 pub enum Shape {
-    /// One command: every part is one value.
-    Single(Item),
+    /// One command: every part is one value. What statistics want to know of it, unless the parts are
+    /// no command of their own.
+    Single(Item, Option<Call>),
     /// EXEC: every part is an array with the core's values in order of the commands; a null array
     /// from any core means that a watched key has changed there.
     Transaction(Vec<Item>),
@@ -65,6 +67,21 @@ impl Gather {
         self.missing == 0
     }
 
+    /// A part was slow.
+    pub fn note_slow(&mut self, duration_us: u64) {
+        if let Shape::Single(_, Some(call)) = &mut self.shape {
+            call.longest_us = call.longest_us.max(duration_us);
+        }
+    }
+
+    /// The command, if it is a single one.
+    pub fn into_call(self) -> Option<Call> {
+        match self.shape {
+            Shape::Single(_, call) => call,
+            Shape::Transaction(_) => None,
+        }
+    }
+
     /// True when a core refused the transaction because a watched key has changed.
     pub fn is_aborted(&self) -> bool {
         matches!(self.shape, Shape::Transaction(_))
@@ -85,7 +102,7 @@ impl Gather {
             .map(|(core, buffer)| Part::new(*core, buffer, is_transaction))
             .collect();
         match &self.shape {
-            Shape::Single(item) => item.write(&mut parts, &mut reply),
+            Shape::Single(item, _) => item.write(&mut parts, &mut reply),
             Shape::Transaction(items) => {
                 reply.array(items.len());
                 items.iter().for_each(|item| item.write(&mut parts, &mut reply));

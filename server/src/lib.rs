@@ -36,6 +36,7 @@ pub mod readiness;
 pub mod router;
 pub mod session;
 pub mod shard;
+pub mod slow_log;
 pub mod sockets;
 pub mod statistics;
 pub mod transaction;

@@ -155,6 +155,13 @@ impl Core {
 
     /// Gives replies to their connections and acts on notes.
     fn deliver(&mut self, mut batch: Box<ReplyBatch>) {
+        for note in &batch.notes {
+            if let Note::SlowPart(origin, duration_us) = note
+                && let Some(connection) = self.clients.get_mut(origin.client)
+            {
+                connection.pending.note_slow(origin.sequence, *duration_us);
+            }
+        }
         let mut start = ReplyPosition::default();
         for head in &batch.replies {
             let range = ReplyRange { start, end: head.end };
@@ -165,19 +172,25 @@ impl Core {
             let output = &mut connection.output;
             let delivery =
                 connection.pending.deliver(output, sequence, batch.from, &batch.data, range);
-            if delivery == Delivery::Partial {
-                continue;
-            }
+            let gathered = match delivery {
+                Delivery::Partial => continue,
+                Delivery::Answered => None,
+                Delivery::Gathered(gather) => Some(gather),
+            };
+            let is_aborted = gathered.as_ref().is_some_and(|gather| gather.is_aborted());
             if connection.waiting.as_ref().is_some_and(|wait| wait.origin == head.origin) {
                 connection.waiting = None;
             }
             if connection.held.as_ref().is_some_and(|hold| hold.origin == head.origin) {
-                connection.end_hold(delivery == Delivery::Aborted);
+                connection.end_hold(is_aborted);
             }
             if connection.pending.is_empty() {
                 connection.targets = Targets::None;
             }
             Clients::mark_dirty(dirty, connection);
+            if let Some(call) = gathered.and_then(|gather| gather.into_call()) {
+                self.log_slow_call(head.origin.client, call);
+            }
         }
         for note in batch.notes.drain(..) {
             match note {
@@ -186,6 +199,7 @@ impl Core {
                 Note::WaitOver(origin) => self.wait_is_over(origin),
                 Note::Monitor(line) => self.show_line(&line),
                 Note::Slow(entry) => self.add_slow(*entry),
+                Note::SlowPart(..) => {}
             }
         }
         self.spare_batches.extend(batch.spent.drain(..).take(self.cores * 4));

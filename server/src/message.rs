@@ -53,6 +53,8 @@ pub struct Header {
     pub caller: Caller,
     /// The call is counted already: by another part of it, or before it had to wait.
     pub is_counted: bool,
+    /// It is a part of a command whose reply is gathered.
+    pub is_part: bool,
 }
 
 impl Header {
@@ -282,6 +284,9 @@ pub enum Note {
     Monitor(Bytes),
     /// A command of a client of the core was slow.
     Slow(Box<SlowEntry>),
+    /// A part of the command with this origin took so many microseconds, which is slow. It travels
+    /// with the part's reply and counts before it.
+    SlowPart(Origin, u64),
 }
 
 impl ReplyBatch {

@@ -8,20 +8,15 @@ use bytes::Bytes;
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::{Reply, ReplyBuffer};
 
-use crate::command::spec::{Run, flags, is_word};
+use crate::command::spec::{flags, is_word};
 use crate::command::table::Command;
 use crate::config::directives;
 use crate::connection::Connection;
 use crate::core::Core;
-use crate::message::{Header, Note};
-use crate::statistics::SlowEntry;
-
-/// Words of a slow log entry, and bytes of a word in it, as in Redis.
-const SLOW_WORDS_MAX: usize = 32;
-const SLOW_WORD_BYTES_MAX: usize = 128;
+use crate::message::Note;
 
 /// What stands in the place of a secret word.
-const REDACTED: &[u8] = b"(redacted)";
+pub const REDACTED: &[u8] = b"(redacted)";
 
 impl Core {
     /// From here on a connection is shown all commands.
@@ -68,88 +63,6 @@ impl Core {
             self.mark_output(client);
         }
     }
-
-    /// Notes a command that took long: as an event of the latency monitor, and in the slow log.
-    #[cold]
-    pub fn log_slow(&mut self, header: &Header, words: Arguments<'_>, ticks: u64) {
-        if ticks >= self.statistics.event_ticks {
-            let is_fast = header.command.is(crate::command::spec::flags::FAST);
-            let event = if is_fast { "fast-command" } else { "command" };
-            let duration_ms = self.ticks.to_microseconds(ticks) / 1000;
-            self.statistics.events.add(event, self.now_ms / 1000, duration_ms);
-        }
-        let is_skipped = header.command.is(crate::command::spec::flags::SKIP_SLOWLOG);
-        let is_further_part =
-            header.is_counted && matches!(header.command.spec.run, Run::EveryCore(..));
-        if is_skipped || is_further_part || ticks <= self.statistics.slow_log_ticks {
-            return;
-        }
-        let entry = SlowEntry {
-            id: self.shared.next_slow_id.fetch_add(1, Ordering::Relaxed),
-            time_s: self.now_ms / 1000,
-            duration_us: self.ticks.to_microseconds(ticks),
-            client: header.origin.client,
-            words: shortened(header.command, words),
-            address: String::new(),
-            name: String::new(),
-        };
-        if entry.client.core == self.number() {
-            self.add_slow(entry);
-        } else {
-            self.outbox.note(entry.client.core, Note::Slow(Box::new(entry)));
-        }
-    }
-
-    /// Puts a command of a client of this core into the slow log.
-    pub fn add_slow(&mut self, mut entry: SlowEntry) {
-        // A connection that is being worked on is not in its place; then `name_slow` comes later.
-        match self.clients.get_mut(entry.client) {
-            Some(connection) => (entry.address, entry.name) = names_of(connection),
-            None => self.statistics.has_nameless_slow = true,
-        }
-        self.statistics.slow_log.push_front(entry);
-        self.statistics.slow_log.truncate(self.config.slowlog_entries_max);
-    }
-
-    /// Gives the address of a connection to the entries of the slow log that lack it.
-    #[inline]
-    pub fn name_slow(&mut self, connection: &Connection) {
-        if self.statistics.has_nameless_slow {
-            self.statistics.has_nameless_slow = false;
-            for entry in &mut self.statistics.slow_log {
-                if entry.client == connection.client && entry.address.is_empty() {
-                    (entry.address, entry.name) = names_of(connection);
-                }
-            }
-        }
-    }
-}
-
-fn names_of(connection: &Connection) -> (String, String) {
-    (connection.address.clone(), connection.name.to_string())
-}
-
-fn shortened(command: &Command, words: Arguments<'_>) -> Vec<Vec<u8>> {
-    let count = words.len();
-    let shown = if count > SLOW_WORDS_MAX { SLOW_WORDS_MAX - 1 } else { count };
-    let mut all: Vec<Vec<u8>> = words
-        .iter()
-        .enumerate()
-        .take(shown)
-        .map(|(index, word)| {
-            let word = if is_secret(command, words, index) { REDACTED } else { word };
-            let mut kept = word[..word.len().min(SLOW_WORD_BYTES_MAX)].to_vec();
-            if word.len() > SLOW_WORD_BYTES_MAX {
-                let more = word.len() - SLOW_WORD_BYTES_MAX;
-                kept.extend_from_slice(format!("... ({more} more bytes)").as_bytes());
-            }
-            kept
-        })
-        .collect();
-    if count > SLOW_WORDS_MAX {
-        all.push(format!("... ({} more arguments)", count - shown).into_bytes());
-    }
-    all
 }
 
 /// `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
@@ -189,7 +102,7 @@ fn line(now_ms: i64, connection: &Connection, command: &Command, words: Argument
 
 /// True for the words of AUTH, for those behind the option AUTH of HELLO, and for the value of a
 /// directive that is a secret.
-fn is_secret(command: &Command, words: Arguments<'_>, index: usize) -> bool {
+pub fn is_secret(command: &Command, words: Arguments<'_>, index: usize) -> bool {
     let follows = |distance: usize| {
         index.checked_sub(distance).is_some_and(|before| is_word(&words[before], "AUTH"))
     };

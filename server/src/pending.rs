@@ -23,14 +23,13 @@ enum State {
 }
 
 /// What came of a reply that was handed in.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Delivery {
     /// The slot still waits for other parts.
     Partial,
     /// The command is answered.
     Answered,
-    /// EXEC was refused because a watched key has changed.
-    Aborted,
+    /// The command is answered: this was its last part.
+    Gathered(Box<Gather>),
 }
 
 /// The pending replies of one connection.
@@ -98,6 +97,14 @@ impl Pending {
         self.slots.push_back(Slot { state: State::Ready(ready), is_muted: false });
     }
 
+    /// A part of the command with this number was slow.
+    pub fn note_slow(&mut self, sequence: u32, duration_us: u64) {
+        let place = sequence.wrapping_sub(self.first) as usize;
+        if let Some(Slot { state: State::Gathering(gather), .. }) = self.slots.get_mut(place) {
+            gather.note_slow(duration_us);
+        }
+    }
+
     /// Takes the reply (or a core's part of it) to the command with this number.
     pub fn deliver(
         &mut self,
@@ -130,12 +137,12 @@ impl Pending {
                 if !gather.add(core, part) {
                     return Delivery::Partial;
                 }
-                if gather.is_aborted() {
-                    delivery = Delivery::Aborted;
-                }
                 let mut ready = ReplyBuffer::new();
                 gather.finish(&mut ready);
-                slot.state = State::Ready(ready);
+                let state = std::mem::replace(&mut slot.state, State::Ready(ready));
+                if let State::Gathering(gather) = state {
+                    delivery = Delivery::Gathered(gather);
+                }
             }
             State::Ready(_) => unreachable!("bug: a command was answered twice"),
         }

@@ -204,7 +204,7 @@ impl Core {
         for core in cores.clone() {
             let batch = &mut self.batches[core];
             let range = batch.arena.push(&words);
-            let header = Header { is_counted: core != self.index, ..*header };
+            let header = Header { is_counted: core != self.index, is_part: true, ..*header };
             batch.items.push(Item::Command(header, range));
         }
         if header.command.is(flags::BARRIER) {
@@ -213,7 +213,8 @@ impl Core {
         }
         let count = cores.len();
         let item = GatherItem::Merged(merge, cores.map(|core| core as u16).collect());
-        self.gather(connection, Shape::Single(item), header, count);
+        let shape = Shape::Single(item, Some(self.call(header, words)));
+        self.gather(connection, shape, header, count);
     }
 
     /// Sends each shard the part of a command that concerns its keys.
@@ -230,8 +231,10 @@ impl Core {
             let range = batch.arena.push_words(part);
             batch.items.push(Item::Command(header, range));
         };
-        let (item, shards) = self.push_parts(header, words, owners, merge, push);
-        self.gather(connection, Shape::Single(item), header, shards);
+        let part = Header { is_part: true, ..*header };
+        let (item, shards) = self.push_parts(&part, words, owners, merge, push);
+        let shape = Shape::Single(item, Some(self.call(header, words)));
+        self.gather(connection, shape, header, shards);
     }
 
     /// Splits a command by the owners of its keys; says how to merge, and how many shards there are.
@@ -390,7 +393,7 @@ impl Core {
         connection.watch = Some(watch);
         let count = shards.len();
         let item = GatherItem::Merged(Merge::AllOk, shards);
-        self.gather(connection, Shape::Single(item), header, count);
+        self.gather(connection, Shape::Single(item, None), header, count);
     }
 
     /// Lets the shards forget what this connection watches.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::command::table::{self, Command};
 use crate::latency::{self, Events};
 use crate::message::Client;
+use crate::slow_log::ShortWords;
 
 /// Counters of one command on one core.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,7 @@ pub struct SlowEntry {
     /// Whose command it was.
     pub client: Client,
     /// The words, shortened as Redis does.
-    pub words: Vec<Vec<u8>>,
+    pub words: ShortWords,
     /// `ip:port` of the client.
     pub address: String,
     /// CLIENT SETNAME.

@@ -279,6 +279,34 @@ fn the_slow_log_has_the_commands_of_all_cores_with_their_clients() {
 }
 
 #[test]
+fn the_slow_log_has_a_command_once_however_many_cores_do_a_part_of_it() {
+    let server = launch(&["--slowlog-log-slower-than", "0"]);
+    let mut wire = server.connect();
+    let mut lines =
+        vec!["MGET".to_string() + " a b c d e f g h i j k l m n o p", "FLUSHALL".into()];
+    lines.push("DBSIZE".into());
+    lines.push(format!("DEL {}", keys(40).join(" ")));
+    for line in &lines {
+        assert_eq!(say(&mut wire, "SLOWLOG RESET"), "+OK");
+        say(&mut wire, line);
+        let entries = wire.line("SLOWLOG GET 9").expect("entries").into_items();
+        let shown: Vec<String> = entries
+            .iter()
+            .map(|entry| entry.items().expect("six")[3].items().expect("words").to_vec())
+            .map(|words| words.iter().map(Value::text).collect::<Vec<_>>().join(" "))
+            .collect();
+        let words: Vec<&str> = line.split(' ').collect();
+        let expected = match words.len() {
+            41 => format!("{} ... (10 more arguments)", words[..31].join(" ")),
+            _ => line.clone(),
+        };
+        assert_eq!(shown, [expected, "SLOWLOG RESET".into()]);
+        let client = entries[0].items().expect("six")[4].text();
+        assert!(client.starts_with("127.0.0.1:"), "{client}");
+    }
+}
+
+#[test]
 fn the_latency_monitor_sees_slow_commands() {
     // Far above what a busy machine makes of a PING.
     let server = launch(&["--latency-monitor-threshold", "500", "--enable-debug-command", "yes"]);

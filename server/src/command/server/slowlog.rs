@@ -100,8 +100,9 @@ fn entries(
         reply.integer(entry.id as i64);
         reply.integer(entry.time_s);
         reply.integer(entry.duration_us as i64);
-        reply.array(entry.words.len());
-        entry.words.iter().for_each(|word| reply.bulk(word));
+        let words = entry.words.iter();
+        reply.array(words.len());
+        words.for_each(|word| reply.bulk(word));
         reply.bulk(entry.address.as_bytes());
         reply.bulk(entry.name.as_bytes());
     }
