@@ -17,6 +17,8 @@ pub struct Gather {
     /// What each core has sent.
     parts: Vec<(u16, ReplyBuffer)>,
     missing: usize,
+    /// The code of an error that no part has made, but the merge of them.
+    merge_error: Option<Vec<u8>>,
 }
 
 /// What the parts become.
@@ -56,7 +58,7 @@ enum Values<'a> {
 impl Gather {
     /// Awaits parts from `cores` different cores.
     pub fn new(shape: Shape, version: Version, cores: usize) -> Gather {
-        Gather { shape, version, parts: Vec::new(), missing: cores }
+        Gather { shape, version, parts: Vec::new(), missing: cores, merge_error: None }
     }
 
     /// Takes the part of a core; true when it was the last one.
@@ -74,11 +76,12 @@ impl Gather {
         }
     }
 
-    /// The command, if it is a single one.
-    pub fn into_call(self) -> Option<Call> {
+    /// What statistics want to know: the command, if it is a single one, and the code of an error that
+    /// was made only when its parts were merged.
+    pub fn into_statistics(self) -> (Option<Call>, Option<Vec<u8>>) {
         match self.shape {
-            Shape::Single(_, call) => call,
-            Shape::Transaction(_) => None,
+            Shape::Single(_, call) => (call, self.merge_error),
+            Shape::Transaction(_) => (None, self.merge_error),
         }
     }
 
@@ -88,8 +91,16 @@ impl Gather {
             && self.parts.iter().any(|(_, part)| is_null_array(part))
     }
 
-    /// Writes the whole reply.
-    pub fn finish(&self, out: &mut ReplyBuffer) {
+    /// Writes the whole reply into an empty buffer.
+    pub fn finish(&mut self, out: &mut ReplyBuffer) {
+        self.write(out);
+        if out.error_count() > 0 {
+            // Those of the parts were counted where they were made, and come as raw bytes.
+            self.merge_error = Some(out.last_error_code().unwrap_or(b"ERR").to_vec());
+        }
+    }
+
+    fn write(&self, out: &mut ReplyBuffer) {
         let mut reply = Reply::new(out, self.version);
         if self.is_aborted() {
             reply.null_array();

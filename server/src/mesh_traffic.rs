@@ -9,8 +9,9 @@ use ringlet_runtime::mesh::{Mesh, Place};
 use crate::clients::Clients;
 use crate::connection::Targets;
 use crate::core::Core;
+use crate::gather::Gather;
 use crate::limits::BATCHES_PER_PASS_MAX;
-use crate::message::{Note, ReplyBatch, RequestBatch};
+use crate::message::{Client, Note, ReplyBatch, RequestBatch};
 use crate::pending::Delivery;
 use crate::planted::{self, Bug};
 
@@ -153,6 +154,20 @@ impl Core {
         any
     }
 
+    /// Counts what is known of a command only when all its parts are there.
+    fn note_gathered(&mut self, client: Client, gather: Gather) {
+        let (call, error) = gather.into_statistics();
+        if let Some(code) = error {
+            self.statistics.count_error(Some(&code));
+            if let Some(call) = &call {
+                self.statistics.commands[call.command.number].failed += 1;
+            }
+        }
+        if let Some(call) = call {
+            self.log_slow_call(client, call);
+        }
+    }
+
     /// Gives replies to their connections and acts on notes.
     fn deliver(&mut self, mut batch: Box<ReplyBatch>) {
         for note in &batch.notes {
@@ -188,8 +203,8 @@ impl Core {
                 connection.targets = Targets::None;
             }
             Clients::mark_dirty(dirty, connection);
-            if let Some(call) = gathered.and_then(|gather| gather.into_call()) {
-                self.log_slow_call(head.origin.client, call);
+            if let Some(gather) = gathered {
+                self.note_gathered(head.origin.client, *gather);
             }
         }
         for note in batch.notes.drain(..) {

@@ -112,6 +112,18 @@ fn each_call_counts_once_wherever_its_parts_run() {
 }
 
 #[test]
+fn an_error_that_is_made_of_the_parts_of_all_cores_counts() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    for line in ["CLIENT KILL 1.1.1.1:1", "LATENCY GRAPH x"] {
+        assert!(wire.line(line).expect(line).is_error(), "{line}");
+    }
+    assert_eq!(of_command(&mut wire, "client|kill", "failed_calls"), 1);
+    assert_eq!(of_command(&mut wire, "latency|graph", "failed_calls"), 1);
+    assert_eq!(number(&mut wire, "stats", "total_error_replies"), 2);
+}
+
+#[test]
 fn an_lfu_policy_counts_uses_on_every_shard() {
     let server = launch(&["--maxmemory-policy", "allkeys-lfu"]);
     let mut wire = server.connect();
