@@ -72,7 +72,7 @@ impl Gather {
     /// A part was slow.
     pub fn note_slow(&mut self, duration_us: u64) {
         if let Shape::Single(_, Some(call)) = &mut self.shape {
-            call.longest_us = call.longest_us.max(duration_us);
+            call.longest_us = call.longest_us.max(Some(duration_us));
         }
     }
 

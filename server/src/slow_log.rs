@@ -65,7 +65,7 @@ pub struct Call {
     /// What the slow log would show; nothing when it is off.
     pub words: Option<ShortWords>,
     /// Its longest part among those that were slow, in microseconds.
-    pub longest_us: u64,
+    pub longest_us: Option<u64>,
 }
 
 impl Core {
@@ -76,7 +76,7 @@ impl Core {
             || matches!(header.command.spec.run, Run::EveryCore(..));
         let is_shown = may_be_on && !header.command.is(flags::SKIP_SLOWLOG);
         let words = is_shown.then(|| ShortWords::new(header.command, words));
-        Call { command: header.command, words, longest_us: 0 }
+        Call { command: header.command, words, longest_us: None }
     }
 
     /// Notes a command that took long: as an event of the latency monitor, and in the slow log.
@@ -116,7 +116,7 @@ impl Core {
 
     /// Enters a command whose parts have all come, if one of them was slow.
     pub fn log_slow_call(&mut self, client: Client, call: Call) {
-        if let Call { words: Some(words), longest_us: duration_us @ 1.., .. } = call {
+        if let Call { words: Some(words), longest_us: Some(duration_us), .. } = call {
             let entry = self.slow_entry(client, duration_us, words);
             self.add_slow(entry);
         }
