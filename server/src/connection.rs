@@ -183,6 +183,8 @@ pub struct Hold {
     pub origin: Origin,
     /// What the connection returns to if EXEC is refused.
     before: Settings,
+    /// What monitors see when it is known whether EXEC is refused: the last line (EXEC) in any case.
+    pub unshown: Option<Vec<Bytes>>,
 }
 
 /// What queued commands can change of a connection before it is known whether EXEC happens.
@@ -334,12 +336,14 @@ impl Connection {
 
     /// Parses nothing more until the command with this number is answered.
     pub fn hold(&mut self, origin: Origin, before: Settings) {
-        self.held = Some(Hold { origin, before });
+        self.held = Some(Hold { origin, before, unshown: None });
     }
 
-    /// The command that holds the connection was answered; if it was refused, all is as before.
-    pub fn end_hold(&mut self, is_refused: bool) {
-        let Some(Hold { before, .. }) = self.held.take() else { return };
+    /// The command that holds the connection was answered; if it was refused, all is as before. Returns
+    /// what monitors are to see now.
+    pub fn end_hold(&mut self, is_refused: bool) -> Vec<Bytes> {
+        let Some(Hold { before, unshown, .. }) = self.held.take() else { return Vec::new() };
+        let mut lines = unshown.unwrap_or_default();
         if is_refused {
             self.db = before.db;
             self.version = before.version;
@@ -347,7 +351,9 @@ impl Connection {
             self.no_evict = before.no_evict;
             self.no_touch = before.no_touch;
             self.reply_mode = before.reply_mode;
+            lines.drain(..lines.len().saturating_sub(1));
         }
+        lines
     }
 
     /// A command that changes what others or later replies see of this connection runs when all

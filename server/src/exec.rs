@@ -42,10 +42,14 @@ impl Core {
     pub fn exec(&mut self, connection: &mut Connection, queued: &Queued, header: &Header) {
         let watch = connection.watch.take();
         let before = connection.settings();
+        if watch.is_some() && self.has_monitors() {
+            connection.hold(header.origin, before.clone());
+            connection.held.as_mut().expect("it was just set").unshown = Some(Vec::new());
+        }
         let placed = self.place_all(connection, queued, header);
         let has_known = placed.iter().any(|placed| matches!(placed.place, Place::Here(_)));
         let decides = placed.iter().any(|placed| placed.header.command.is(flags::BARRIER));
-        if decides || (watch.is_some() && has_known) {
+        if connection.held.is_none() && (decides || (watch.is_some() && has_known)) {
             connection.hold(header.origin, before);
         }
         if let Some(shard) = only_shard(&placed, watch.as_ref(), self.index) {
@@ -71,7 +75,6 @@ impl Core {
             let words = queued.arena.get(*range);
             let mut header = connection.header(queued_header.command);
             header.origin = exec.origin;
-            self.show_to_monitors(connection, header.command, words);
             header.caller.may_block = false;
             let place = match header.command.spec.run {
                 Run::Session(_) => Place::Here(self.run_here(connection, &header, words)),
@@ -91,6 +94,9 @@ impl Core {
                 }
                 Run::Subcommands(_) => unreachable!("bug: a container was not resolved"),
             };
+            if !header.command.is(flags::SKIP_MONITOR | flags::ADMIN) {
+                self.show_to_monitors(connection, header.command, words);
+            }
             all.push(Placed { header, words: *range, place });
         }
         all

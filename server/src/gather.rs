@@ -88,7 +88,9 @@ impl Gather {
     /// True when a core refused the transaction because a watched key has changed.
     pub fn is_aborted(&self) -> bool {
         matches!(self.shape, Shape::Transaction(_))
-            && self.parts.iter().any(|(_, part)| is_null_array(part))
+            && self.parts.iter().any(|(_, part)| {
+                is_null_array(part.copied_bytes(part.since(ReplyPosition::default())))
+            })
     }
 
     /// Writes the whole reply into an empty buffer.
@@ -122,9 +124,9 @@ impl Gather {
     }
 }
 
-fn is_null_array(part: &ReplyBuffer) -> bool {
-    let whole = part.copied_bytes(part.since(ReplyPosition::default()));
-    whole == b"*-1\r\n" || whole == b"_\r\n"
+/// True for the reply of an EXEC that was refused because a watched key has changed.
+pub fn is_null_array(reply: &[u8]) -> bool {
+    reply == b"*-1\r\n" || reply == b"_\r\n"
 }
 
 impl<'a> Part<'a> {

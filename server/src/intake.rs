@@ -221,10 +221,11 @@ impl Core {
             self.reply_known(connection, |reply| reply.simple("QUEUED"));
             return;
         }
+        self.route(connection, &header, words);
+        // Behind those that EXEC has run, and in the database that SELECT has chosen, as in Redis.
         if !command.is(flags::SKIP_MONITOR | flags::ADMIN) {
             self.show_to_monitors(connection, command, words);
         }
-        self.route(connection, &header, words);
     }
 
     /// Answers a refused command. A refusal spoils the transaction that is being queued; that of EXEC

@@ -9,7 +9,7 @@ use ringlet_runtime::mesh::{Mesh, Place};
 use crate::clients::Clients;
 use crate::connection::Targets;
 use crate::core::Core;
-use crate::gather::Gather;
+use crate::gather::{Gather, is_null_array};
 use crate::limits::BATCHES_PER_PASS_MAX;
 use crate::message::{Client, Note, ReplyBatch, RequestBatch};
 use crate::pending::Delivery;
@@ -192,17 +192,22 @@ impl Core {
                 Delivery::Answered => None,
                 Delivery::Gathered(gather) => Some(gather),
             };
-            let is_aborted = gathered.as_ref().is_some_and(|gather| gather.is_aborted());
             if connection.waiting.as_ref().is_some_and(|wait| wait.origin == head.origin) {
                 connection.waiting = None;
             }
+            let mut lines = Vec::new();
             if connection.held.as_ref().is_some_and(|hold| hold.origin == head.origin) {
-                connection.end_hold(is_aborted);
+                let is_refused = match &gathered {
+                    Some(gather) => gather.is_aborted(),
+                    None => is_null_array(batch.data.copied_bytes(range)),
+                };
+                lines = connection.end_hold(is_refused);
             }
             if connection.pending.is_empty() {
                 connection.targets = Targets::None;
             }
             Clients::mark_dirty(dirty, connection);
+            lines.into_iter().for_each(|line| self.show_everywhere(line));
             if let Some(gather) = gathered {
                 self.note_gathered(head.origin.client, *gather);
             }

@@ -1,12 +1,15 @@
 //! Monitors: connections that are shown every command of every core.
-//! In: commands as they are accepted. Out: a line for each monitor, behind what it is owed already.
-//! Invariant: with no monitor anywhere this costs one load of a shared counter per command.
+//! In: commands when they are on their way or, if they concern this core only, have run. Out: a line for
+//! each monitor, behind what it is owed already.
+//! Invariant: with no monitor anywhere this costs one load of a shared counter per command; what a
+//! refused EXEC did not run is not shown.
 
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::{Reply, ReplyBuffer};
+use ringlet_runtime::clock;
 
 use crate::command::spec::{flags, is_word};
 use crate::command::table::Command;
@@ -38,14 +41,28 @@ impl Core {
     /// Shows a command to the monitors of all cores.
     pub fn show_to_monitors(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         command: &Command,
         words: Arguments<'_>,
     ) {
-        if self.shared.monitors.load(Ordering::Acquire) == 0 {
+        if !self.has_monitors() {
             return;
         }
-        let line = Bytes::from(line(self.now_ms, connection, command, words));
+        let line = Bytes::from(line(clock::wall_clock_us(), connection, command, words));
+        match connection.held.as_mut().and_then(|hold| hold.unshown.as_mut()) {
+            Some(lines) => lines.push(line),
+            None => self.show_everywhere(line),
+        }
+    }
+
+    /// Somebody is shown all commands.
+    #[inline]
+    pub fn has_monitors(&self) -> bool {
+        self.shared.monitors.load(Ordering::Acquire) > 0
+    }
+
+    /// Shows a line to the monitors of all cores.
+    pub fn show_everywhere(&mut self, line: Bytes) {
         for core in (0..self.cores).filter(|core| *core != self.index) {
             self.outbox.note(core as u16, Note::Monitor(line.clone()));
         }
@@ -66,11 +83,11 @@ impl Core {
 }
 
 /// `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
-fn line(now_ms: i64, connection: &Connection, command: &Command, words: Arguments<'_>) -> Vec<u8> {
+fn line(now_us: i64, connection: &Connection, command: &Command, words: Arguments<'_>) -> Vec<u8> {
     let mut line = format!(
         "+{}.{:06} [{} {}]",
-        now_ms / 1000,
-        now_ms % 1000 * 1000,
+        now_us / 1_000_000,
+        now_us % 1_000_000,
         connection.db,
         if connection.is_unix {
             format!("unix:{}", connection.local_address.trim_end_matches(":0"))

@@ -327,6 +327,43 @@ fn monitors_see_neither_passwords_nor_what_administrators_do() {
     assert!(log.contains("(redacted)") && !log.contains("sesame"), "{log}");
 }
 
+#[test]
+fn monitors_see_what_has_run_in_its_order() {
+    let server = launch(&[]);
+    let mut monitor = server.connect();
+    assert_eq!(monitor.line("MONITOR").unwrap(), Value::ok());
+    let mut wire = server.connect();
+    let mut other = server.connect();
+    // Keys on several shards, so that EXEC is refused on one shard and on many.
+    for line in ["GET a", "MGET a b c d e f g h"] {
+        assert_eq!(wire.line("WATCH a b c").unwrap(), Value::ok());
+        assert_eq!(other.line("SET a 1").unwrap(), Value::ok());
+        assert_eq!(wire.line("MULTI").unwrap(), Value::ok());
+        wire.line(line).unwrap();
+        assert_eq!(wire.line("EXEC").unwrap(), Value::NullArray);
+    }
+    for line in ["WATCH a b c", "MULTI", "GET a", "SELECT 3", "EXEC", "SELECT 0"] {
+        assert!(!wire.line(line).unwrap().is_error(), "{line}");
+    }
+    let refused = [r#"0 "WATCH" "a" "b" "c""#, r#"0 "SET" "a" "1""#, r#"0 "MULTI""#, r#"0 "EXEC""#];
+    let run = [
+        r#"0 "WATCH" "a" "b" "c""#,
+        r#"0 "MULTI""#,
+        r#"0 "GET" "a""#,
+        r#"3 "SELECT" "3""#,
+        r#"3 "EXEC""#,
+        r#"0 "SELECT" "0""#,
+    ];
+    for expected in refused.into_iter().chain(refused).chain(run) {
+        let line = read(&mut monitor).text();
+        let (time, rest) = line.split_once(" [").expect("a time");
+        assert_eq!(time.split_once('.').expect("a fraction").1.len(), 6, "{line}");
+        let (db, words) = rest.split_once("] ").expect("a client");
+        let db = db.split(' ').next().expect("a database");
+        assert_eq!(format!("{db} {words}"), expected);
+    }
+}
+
 /// The strings of a reply, however nested.
 fn shown(value: &Value) -> String {
     match value.items() {
