@@ -99,6 +99,39 @@ fn all_nodes_tell_the_same_story_and_know_who_they_are() {
 }
 
 #[test]
+fn nodes_announce_what_they_are_told_to() {
+    let cluster = start();
+    let mut wire = cluster.connect(1);
+    assert_eq!(
+        ask(&mut wire, "CONFIG SET cluster-announce-ip 203.0.113.7 cluster-announce-port 9000"),
+        Value::ok()
+    );
+    let first_node = |wire: &mut Wire| {
+        let row = ask(wire, "CLUSTER SLOTS").into_items().swap_remove(0).into_items();
+        row[2].clone().into_items()
+    };
+    let node = first_node(&mut wire);
+    assert_eq!(node[..2], [Value::bulk("203.0.113.7"), Value::Integer(9000)]);
+    assert_eq!(node[3], Value::Array(Vec::new()));
+    let nodes = ask(&mut wire, "CLUSTER NODES").text();
+    assert!(nodes.contains(" 203.0.113.7:9001@0 myself,master"), "{nodes}");
+    for line in [
+        "CONFIG SET cluster-announce-hostname a.example",
+        "CONFIG SET cluster-preferred-endpoint-type hostname",
+    ] {
+        assert_eq!(ask(&mut wire, line), Value::ok(), "{line}");
+    }
+    let node = first_node(&mut wire);
+    assert_eq!(node[0], Value::bulk("a.example"));
+    assert_eq!(node[3], Value::Array(vec![Value::bulk("ip"), Value::bulk("203.0.113.7")]));
+    let shards = ask(&mut wire, "CLUSTER SHARDS").to_string();
+    assert!(shards.contains("hostname"), "{shards}");
+    let line = "CONFIG SET cluster-preferred-endpoint-type unknown-endpoint";
+    assert_eq!(ask(&mut wire, line), Value::ok());
+    assert_eq!(first_node(&mut wire)[0], Value::NullBulk);
+}
+
+#[test]
 fn keys_are_counted_and_listed_by_slot_and_served_everywhere() {
     let cluster = start();
     let mut wires: Vec<Wire> = (0..SHARDS).map(|node| cluster.connect(node)).collect();

@@ -88,6 +88,14 @@ pub struct Config {
     pub shards: usize,
     /// `shard-ports`: first port of the cores' own ports; 0 opens none.
     pub shard_ports: u16,
+    /// `cluster-announce-ip`; empty: the address that the client has reached.
+    pub announce_ip: String,
+    /// `cluster-announce-port`: the first core's; 0: that of `shard-ports`.
+    pub announce_port: u16,
+    /// `cluster-announce-hostname`
+    pub announce_hostname: String,
+    /// `cluster-preferred-endpoint-type`
+    pub endpoint_type: String,
     /// `admin`: address of the admin HTTP listener.
     pub admin: Option<String>,
     /// `databases`
@@ -157,6 +165,10 @@ impl Default for Config {
             unix_socket_mode: 0,
             shards: 0,
             shard_ports: 0,
+            announce_ip: String::new(),
+            announce_port: 0,
+            announce_hostname: String::new(),
+            endpoint_type: "ip".into(),
             admin: None,
             databases: 16,
             protected_mode: true,

@@ -37,13 +37,14 @@ fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> Co
     Ok(())
 }
 
-/// `id ip:port@cport flags master ping-sent pong-recv config-epoch link-state slots`. There is no
+/// `id ip:port@cport[,hostname] flags master ping-sent pong-recv config-epoch link-state slots`. There is no
 /// cluster bus, hence its port is 0; cores of one process see each other all the time.
 fn line(node: &Node, now_ms: i64) -> String {
-    let Node { id, address, port, slots: (first, last), is_myself } = node;
+    let Node { id, address, hostname, port, slots: (first, last), is_myself, .. } = node;
+    let comma = if hostname.is_empty() { "" } else { "," };
     let (flags, seen_ms) = if *is_myself { ("myself,master", 0) } else { ("master", now_ms) };
     let slots = if first == last { first.to_string() } else { format!("{first}-{last}") };
-    format!("{id} {address}:{port}@0 {flags} - 0 {seen_ms} 0 connected {slots}\n")
+    format!("{id} {address}:{port}@0{comma}{hostname} {flags} - 0 {seen_ms} 0 connected {slots}\n")
 }
 
 #[cfg(test)]
@@ -55,6 +56,8 @@ mod tests {
         let mut node = Node {
             id: "a".repeat(40),
             address: "10.0.0.1".into(),
+            hostname: String::new(),
+            endpoint: None,
             port: 7001,
             slots: (8192, 16383),
             is_myself: true,
@@ -64,6 +67,9 @@ mod tests {
             line(&node, 5),
             format!("{id} 10.0.0.1:7001@0 myself,master - 0 0 0 connected 8192-16383\n")
         );
+        node.hostname = "a.example".into();
+        assert!(line(&node, 5).contains(" 10.0.0.1:7001@0,a.example myself"));
+        node.hostname.clear();
         node.is_myself = false;
         node.slots = (7, 7);
         assert_eq!(line(&node, 5), format!("{id} 10.0.0.1:7001@0 master - 0 5 0 connected 7\n"));

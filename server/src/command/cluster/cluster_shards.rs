@@ -40,7 +40,7 @@ fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> Co
         reply.integer(i64::from(node.slots.1));
         reply.bulk(b"nodes");
         reply.array(1);
-        reply.map(7);
+        reply.map(7 + usize::from(!node.hostname.is_empty()));
         reply.bulk(b"id");
         reply.bulk(node.id.as_bytes());
         reply.bulk(b"port");
@@ -48,7 +48,14 @@ fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> Co
         reply.bulk(b"ip");
         reply.bulk(node.address.as_bytes());
         reply.bulk(b"endpoint");
-        reply.bulk(node.address.as_bytes());
+        match &node.endpoint {
+            Some(endpoint) => reply.bulk(endpoint.as_bytes()),
+            None => reply.null(),
+        }
+        if !node.hostname.is_empty() {
+            reply.bulk(b"hostname");
+            reply.bulk(node.hostname.as_bytes());
+        }
         reply.bulk(b"role");
         reply.bulk(b"master");
         reply.bulk(b"replication-offset");

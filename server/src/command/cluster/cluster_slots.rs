@@ -37,10 +37,23 @@ fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> Co
         reply.integer(i64::from(node.slots.0));
         reply.integer(i64::from(node.slots.1));
         reply.array(4);
-        reply.bulk(node.address.as_bytes());
+        match &node.endpoint {
+            Some(endpoint) => reply.bulk(endpoint.as_bytes()),
+            None => reply.null(),
+        }
         reply.integer(i64::from(node.port));
         reply.bulk(node.id.as_bytes());
-        reply.map(0);
+        // What else is known, besides the endpoint.
+        let known = [("ip", &node.address), ("hostname", &node.hostname)];
+        let others = || {
+            let other = |(_, text): &&(_, &String)| node.endpoint.as_ref() != Some(text);
+            known.iter().filter(other).filter(|(_, text)| !text.is_empty())
+        };
+        reply.map(others().count());
+        for (name, text) in others() {
+            reply.bulk(name.as_bytes());
+            reply.bulk(text.as_bytes());
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Topology: the cluster as which a server with shard ports presents itself.
 //! In: the configuration and a connection. Out: one node for each core, with its slots and its port.
 //! Invariant: every node has the address that the client has reached, so it works through any
-//! interface; slots and owners are those by which the shards themselves go.
+//! interface, unless cluster-announce-ip and its kin name what lies before the server; slots and owners are those by which the shards themselves go.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -20,6 +20,10 @@ pub struct Node {
     pub id: String,
     /// As the client sees this server; IPv6 without brackets.
     pub address: String,
+    /// `cluster-announce-hostname`; empty when there is none.
+    pub hostname: String,
+    /// Where clients are to go: one of the two; `None` for where they are already.
+    pub endpoint: Option<String>,
     /// The core's own port.
     pub port: u16,
     /// First and last slot that it owns.
@@ -34,11 +38,25 @@ pub fn nodes(core: &Core, connection: &Connection) -> Result<Vec<Node>, CommandE
     if base == 0 {
         return Err(DISABLED);
     }
-    let address = reached_address(&connection.local_address, &core.shared.config.bind).to_string();
+    let config = &core.config;
+    let address = match config.announce_ip.as_str() {
+        "" => reached_address(&connection.local_address, &config.bind).to_string(),
+        announced => announced.into(),
+    };
+    let hostname = config.announce_hostname.clone();
+    let endpoint = match config.endpoint_type.as_str() {
+        "hostname" if hostname.is_empty() => Some("?".into()),
+        "hostname" => Some(hostname.clone()),
+        "unknown-endpoint" => None,
+        _ => Some(address.clone()),
+    };
+    let first_port = if config.announce_port == 0 { base } else { config.announce_port };
     let nodes = core.shared.node_ids.iter().enumerate().map(|(index, id)| Node {
         id: id.clone(),
         address: address.clone(),
-        port: base + index as u16,
+        hostname: hostname.clone(),
+        endpoint: endpoint.clone(),
+        port: first_port.saturating_add(index as u16),
         slots: slots_of(index, core.cores),
         is_myself: index == core.index,
     });

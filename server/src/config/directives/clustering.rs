@@ -1,8 +1,8 @@
 //! Directives of replication and of Redis Cluster: there is one server, so whatever would make it
 //! follow another one is refused; settings without effect on a lone server are kept.
 
-use super::Change::AtStart;
-use super::{Directive, Keep, Refusal};
+use super::Change::{Anytime, AtStart};
+use super::{Directive, Keep, Refusal, number, text};
 use crate::config::value::{Kind, Value};
 
 const INT: Kind = Kind::Number(0, i32::MAX as i64);
@@ -87,15 +87,16 @@ pub const DIRECTIVES: &[Directive] = &[
     Directive::inert("cluster-allow-reads-when-down", Kind::Flag, "no"),
     Directive::inert("cluster-allow-pubsubshard-when-down", Kind::Flag, "yes"),
     Directive::inert("cluster-link-sendbuf-limit", Kind::Memory(0, i64::MAX), "0"),
-    Directive::inert("cluster-announce-ip", Kind::Text, ""),
-    Directive::inert("cluster-announce-port", PORT, "0"),
+    Directive::field("cluster-announce-ip", Kind::Text, Anytime, text!(announce_ip)),
+    Directive::field("cluster-announce-port", PORT, Anytime, number!(announce_port)),
     Directive::inert("cluster-announce-tls-port", PORT, "0"),
     Directive::inert("cluster-announce-bus-port", PORT, "0"),
-    Directive::inert("cluster-announce-hostname", Kind::Text, ""),
+    Directive::field("cluster-announce-hostname", Kind::Text, Anytime, text!(announce_hostname)),
     Directive::inert("cluster-announce-human-nodename", Kind::Text, ""),
-    Directive::inert(
+    Directive::field(
         "cluster-preferred-endpoint-type",
         Kind::Choice(&["ip", "hostname", "unknown-endpoint"]),
-        "ip",
+        Anytime,
+        text!(endpoint_type),
     ),
 ];
