@@ -156,15 +156,22 @@ mod tests {
             "activedefrag yes",
             "server_cpulist 0-1",
             "syslog-enabled yes",
+            "shutdown-on-sigterm save",
+            "shutdown-on-sigint now SAVE force",
         ] {
             let error = load_text(line).expect_err(line);
             let reason = error.lines().last().expect("a reason");
             assert!(error.contains(&format!(">>> '{line}'")), "{error}");
             assert!(reason.len() > 40, "{line}: '{reason}' does not say what to do");
         }
-        for line in
-            ["save \"\"", "appendonly no", "maxmemory 0mb", "replicaof no one", "daemonize no"]
-        {
+        for line in [
+            "save \"\"",
+            "shutdown-on-sigint nosave now",
+            "appendonly no",
+            "maxmemory 0mb",
+            "replicaof no one",
+            "daemonize no",
+        ] {
             load_text(line).expect(line);
         }
     }

@@ -1,7 +1,7 @@
 //! Directives of the process: cores, files, logs, start and stop.
 
 use super::Change::{Anytime, AtStart, Protected};
-use super::{Directive, Keep, Refusal, number, text};
+use super::{Directive, Keep, number, text};
 use crate::config::DebugAccess;
 use crate::config::value::{Kind, Value};
 use crate::limits::SHARDS_MAX;
@@ -10,6 +10,8 @@ const INT: Kind = Kind::Number(0, i32::MAX as i64);
 const AFFINITY: &str = "Ringlet pins its cores within the CPUs that the process may use: remove the \
     line, and choose CPUs with taskset, CPUAffinity= of systemd or a cpuset";
 const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
+const NO_SNAPSHOT: &str = "snapshots are not supported yet, all data ends with the server: leave \
+    'save' out";
 const EXITS: Kind = Kind::Choices(&["default", "save", "nosave", "now", "force"]);
 
 pub const DIRECTIVES: &[Directive] = &[
@@ -70,19 +72,9 @@ pub const DIRECTIVES: &[Directive] = &[
         "supervised",
         Kind::Choice(&["upstart", "systemd", "auto", "no"]),
         AtStart,
-        Keep::Field {
-            get: |config| Value::Text(config.supervised.clone()),
-            set: |config, value| {
-                if value.text() == "upstart" {
-                    return Err(Refusal::Unsupported(
-                        "upstart is not supported: set it to 'systemd', 'auto' or 'no'",
-                    ));
-                }
-                config.supervised = value.text().into();
-                Ok(())
-            },
-        },
-    ),
+        text!(supervised),
+    )
+    .without("upstart", "upstart is not supported: set it to 'systemd', 'auto' or 'no'"),
     Directive::field(
         "enable-debug-command",
         ACCESS,
@@ -149,8 +141,8 @@ pub const DIRECTIVES: &[Directive] = &[
     .set(AtStart),
     Directive::inert("enable-module-command", ACCESS, "no").set(AtStart),
     Directive::inert("shutdown-timeout", INT, "10"),
-    Directive::inert("shutdown-on-sigint", EXITS, "default"),
-    Directive::inert("shutdown-on-sigterm", EXITS, "default"),
+    Directive::inert("shutdown-on-sigint", EXITS, "default").without("save", NO_SNAPSHOT),
+    Directive::inert("shutdown-on-sigterm", EXITS, "default").without("save", NO_SNAPSHOT),
     Directive::inert("busy-reply-threshold", Kind::Number(0, i64::MAX), "5000")
         .or("lua-time-limit"),
     Directive::only(

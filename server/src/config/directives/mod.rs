@@ -91,6 +91,8 @@ pub struct Directive {
     pub keep: Keep,
     /// Its value must not be shown in logs.
     pub is_secret: bool,
+    /// A word that its value may not have, and what is missing and what to do.
+    pub refused: Option<(&'static str, &'static str)>,
 }
 
 /// A number in a field.
@@ -137,7 +139,7 @@ use {flag, number, text};
 impl Directive {
     /// A row with a field.
     const fn field(name: &'static str, kind: Kind, change: Change, keep: Keep) -> Directive {
-        Directive { name, alias: None, kind, change, keep, is_secret: false }
+        Directive { name, alias: None, kind, change, keep, is_secret: false, refused: None }
     }
 
     /// A row whose value is accepted and changes nothing.
@@ -170,6 +172,12 @@ impl Directive {
     /// The row, with a value that logs must not show.
     const fn secret(mut self) -> Directive {
         self.is_secret = true;
+        self
+    }
+
+    /// The row, with a word that its value may not have; the second text says why and what to do.
+    const fn without(mut self, word: &'static str, otherwise: &'static str) -> Directive {
+        self.refused = Some((word, otherwise));
         self
     }
 
@@ -222,6 +230,14 @@ impl Directive {
             }
             words => self.parse(words)?,
         };
+        let has = |word: &str| match &value {
+            Value::Text(text) => text == word,
+            Value::Words(words) => words.iter().any(|one| one == word),
+            Value::Flag(_) | Value::Number(_) => false,
+        };
+        if let Some((_, otherwise)) = self.refused.filter(|(word, _)| has(word)) {
+            return Err(Refusal::Unsupported(otherwise));
+        }
         match self.keep {
             Keep::Field { set, .. } => set(config, &value)?,
             Keep::Inert(_) => {
