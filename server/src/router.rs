@@ -45,15 +45,12 @@ impl Core {
                 self.note_run(header, words, took, failed);
                 self.name_slow(connection);
             }
-            Run::EveryCore(_, merge) => {
-                self.send_to(connection, 0..self.cores, header, words, merge);
-            }
-            Run::Everywhere(_, merge) if self.cores > 1 => {
+            Run::Everywhere(..) if self.cores == 1 => self.send(connection, 0, header, words),
+            Run::EveryCore(_, merge) | Run::Everywhere(_, merge) => {
                 let here = self.index..self.index + 1;
                 let cores = if header.is_node_local() { here } else { 0..self.cores };
                 self.send_to(connection, cores, header, words, merge);
             }
-            Run::Everywhere(..) => self.send(connection, 0, header, words),
             Run::Shard(_, pick) => {
                 let is_local = header.is_node_local();
                 let shard = if is_local { self.index } else { pick(words, self.cores) };

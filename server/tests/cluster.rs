@@ -99,6 +99,33 @@ fn all_nodes_tell_the_same_story_and_know_who_they_are() {
 }
 
 #[test]
+fn every_node_tells_about_itself() {
+    let cluster = start();
+    let mut main = cluster.server.connect();
+    for index in 0..100 {
+        ask(&mut main, &format!("SET key:{index} x"));
+    }
+    let field = |wire: &mut Wire, section: &str, name: &str| -> i64 {
+        let text = ask(wire, &format!("INFO {section}")).text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        let digits = value.trim_start_matches("keys=").split(',').next().expect("a number");
+        digits.parse().unwrap_or_else(|_| panic!("{name}:{value}"))
+    };
+    let mut sum = 0;
+    for node in 0..SHARDS {
+        let mut wire = cluster.connect(node);
+        let keys = number(&mut wire, "DBSIZE");
+        assert_eq!(field(&mut wire, "keyspace", "db0"), keys);
+        assert!(field(&mut wire, "memory", "used_memory") > 0);
+        assert!(field(&mut wire, "server", "process_id") > 0);
+        sum += keys;
+    }
+    assert_eq!(sum, 100);
+    assert_eq!(field(&mut main, "keyspace", "db0"), 100);
+}
+
+#[test]
 fn nodes_announce_what_they_are_told_to() {
     let cluster = start();
     let mut wire = cluster.connect(1);

@@ -4,7 +4,7 @@
 //! snapshots, eviction) is shown as Redis shows it when it is off.
 //!
 //! Each core writes a [`part`]; [`render`] sums the parts and writes the sections. What does not depend
-//! on the cores is text that the first core alone contributes ([`process`]).
+//! on the cores is text that the client's core alone contributes ([`process`]).
 
 pub mod figures;
 pub mod part;

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::info::figures::Figures;
 use crate::info::{Section, Wanted, process};
 use crate::latency::{self, Distribution};
-use crate::shard::context::Caller;
+use crate::message::Header;
 
 /// Reads the values of an array one after the other. What it reads was written in this process:
 /// anything else than expected is a bug.
@@ -112,14 +112,19 @@ pub struct Whole {
 }
 
 /// Writes the part of this core.
-pub fn write(core: &mut Core, caller: &Caller, wanted: Wanted, reply: &mut Reply<'_>) {
-    let figures = Figures::of(core);
+pub fn write(core: &mut Core, header: &Header, wanted: Wanted, reply: &mut Reply<'_>) {
+    let mut figures = Figures::of(core);
+    if header.is_node_local() {
+        // Resident memory is known of the process only, and so heap bytes must be.
+        figures.allocated = core.shared.allocated_bytes() as i64;
+    }
     // The peak is never below what is reported here, give or take the other cores' last tick.
     core.publish_gauges();
     reply.array(10);
     reply.integer(i64::from(wanted.0));
-    let texts = if core.index == 0 {
-        process::texts(core, wanted, caller.is_cluster_client)
+    // The client's core is always among those that answer.
+    let texts = if header.origin.client.core == core.number() {
+        process::texts(core, wanted, header.caller.is_cluster_client)
     } else {
         Vec::new()
     };

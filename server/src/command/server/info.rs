@@ -6,7 +6,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 
 use super::support::{ALWAYS, spec};
-use crate::command::spec::{CommandResult, Merge, Run, Spec, categories};
+use crate::command::spec::{CommandResult, Merge, Run, Spec, categories, flags};
 use crate::core::Core;
 use crate::info::Wanted;
 use crate::info::part::{self, Whole};
@@ -16,10 +16,10 @@ use crate::message::Header;
 pub const SPEC: Spec = Spec {
     categories: categories::DANGEROUS,
     complexity: "O(N) where N is the number of connections and used commands.",
-    summary: "Tells how the server is: figures of all cores together.",
+    summary: "Tells how the server is: figures of all cores together, on a core's own port its own.",
     syntax: "[section [section ...]]",
     examples: &[("INFO cluster", "# Cluster\ncluster_enabled:0"), ("INFO nothing", "\"\"")],
-    ..spec("info", -1, ALWAYS, Run::EveryCore(run, Merge::With(merge)))
+    ..spec("info", -1, ALWAYS | flags::NODE_LOCAL, Run::EveryCore(run, Merge::With(merge)))
 };
 
 fn run(
@@ -28,7 +28,7 @@ fn run(
     words: Arguments<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    part::write(core, &header.caller, Wanted::of_words(words.from(1)), reply);
+    part::write(core, header, Wanted::of_words(words.from(1)), reply);
     Ok(())
 }
 

@@ -120,7 +120,7 @@ fn figures(
     _: Arguments<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    part::write(core, &header.caller, Wanted::only(Section::Memory), reply);
+    part::write(core, header, Wanted::only(Section::Memory), reply);
     Ok(())
 }
 
