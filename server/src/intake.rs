@@ -58,7 +58,14 @@ impl Core {
                 }
                 Step::Incomplete => is_short = true,
                 Step::Failed(error) => {
-                    self.refuse_protocol(connection, &error.reply_text());
+                    let text = error.reply_text();
+                    tracing::debug!(
+                        "Protocol error ({}) from client: {}",
+                        String::from_utf8_lossy(&text[b"ERR Protocol error: ".len()..])
+                            .replace(char::is_control, "?"),
+                        connection.address
+                    );
+                    self.refuse_protocol(connection, &text);
                     consumed = input.len();
                     break;
                 }

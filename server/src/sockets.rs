@@ -107,6 +107,7 @@ impl Core {
             let is_open = !config.protected_mode || !config.password.is_empty() || is_loopback;
             (!is_open).then_some(PROTECTED)
         };
+        tracing::debug!("Accepted {}", connection.address);
         if let Some(text) = refusal {
             let mut output = ReplyBuffer::new();
             ringlet_protocol::reply::Reply::new(&mut output, connection.version).raw(text);
@@ -160,6 +161,14 @@ impl Core {
             return;
         }
         connection.has_ended = true;
+        match end {
+            ReceiveEnd::EndOfStream => {
+                tracing::debug!("Client closed connection {}", connection.address);
+            }
+            ref error => {
+                tracing::debug!("Reading from client: {error:?} ({})", connection.address);
+            }
+        }
         if is_clean {
             self.end_when_done(connection);
         } else {
@@ -332,6 +341,7 @@ impl Core {
                 && connection.subscriptions() == 0
                 && !connection.is_monitor;
             if is_idle {
+                tracing::debug!("Closing idle client {}", connection.address);
                 over.push(connection.client);
             }
         }

@@ -298,6 +298,44 @@ fn logs_go_to_the_file_at_the_level_that_is_set() {
 }
 
 #[test]
+fn connections_are_logged_at_verbose_and_not_at_notice() {
+    let folder = folder("verbose");
+    let path = folder.join("ringlet.log");
+    let mut server = launch(&["--logfile", path.to_str().expect("UTF-8"), "--loglevel", "verbose"]);
+    let log = || fs::read_to_string(&path).expect("the log");
+    let logged = |text: &str| {
+        let deadline = Instant::now() + WAIT;
+        while !log().contains(text) {
+            assert!(Instant::now() < deadline, "no '{text}' in {}", log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let address_of = |wire: &mut Wire| {
+        let info = wire.line("CLIENT INFO").expect("a line").text();
+        let address = info.split(' ').find_map(|pair| pair.strip_prefix("addr="));
+        address.expect("an address").to_string()
+    };
+    let mut wire = server.connect();
+    let address = address_of(&mut wire);
+    logged(&format!("- Accepted {address}\n"));
+    drop(wire);
+    logged(&format!("- Client closed connection {address}\n"));
+    let mut wire = server.connect();
+    let address = address_of(&mut wire);
+    wire.send_raw(b"*1\r\n!\r\n").expect("sent");
+    wire.wait_closed().expect("a protocol error ends the connection");
+    logged(&format!("- Protocol error (expected '$', got '!') from client: {address}\n"));
+    let mut wire = server.connect();
+    assert_eq!(say(&mut wire, "CONFIG SET loglevel notice"), "+OK");
+    let before = log().matches("Accepted").count();
+    let mut silent = server.connect();
+    assert_eq!(say(&mut silent, "PING"), "+PONG");
+    assert_eq!(log().matches("Accepted").count(), before);
+    assert!(server.stop("TERM").expect("it ends").success());
+    fs::remove_dir_all(&folder).expect("our folder");
+}
+
+#[test]
 fn systemd_is_told_when_clients_are_served() {
     let folder = folder("notify");
     let path = folder.join("notify.sock");
