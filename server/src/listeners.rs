@@ -53,8 +53,8 @@ pub fn open(
         let (sockets, _) = listen::listen(&unix, count).map_err(|error| error.to_string())?;
         spread(sockets, &mut main);
     }
-    if main.iter().all(Vec::is_empty) {
-        return Err("nothing to listen on: set port, bind or unixsocket".into());
+    if main.iter().chain(&own).all(Vec::is_empty) {
+        return Err("nothing to listen on: set port, bind, unixsocket or shard-ports".into());
     }
     Ok((main, own))
 }

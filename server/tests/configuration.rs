@@ -154,6 +154,18 @@ fn the_command_line_takes_a_refused_line_of_the_file_back() {
 }
 
 #[test]
+fn the_ports_of_the_cores_are_enough_to_listen_on() {
+    let port = free_address().expect("a port").port();
+    let text = port.to_string();
+    let arguments = ["--port", "0", "--shards", "1", "--shard-ports", &text];
+    let (program, mut wire) = start_with(port, &arguments, b"");
+    assert_eq!(say(&mut wire, "PING"), "+PONG");
+    shut_down(program, &mut wire);
+    let error = standard_error(&output(&["--port", "0"]));
+    assert!(error.contains("nothing to listen on"), "{error}");
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let server = launch(&[]);
     let port = server.address().port().to_string();
