@@ -4,7 +4,7 @@
 //! the same directive takes its place.
 
 use super::Config;
-use super::directives::{self, REFUSED, Refusal};
+use super::directives::{self, FORGOTTEN, REFUSED, Refusal};
 use super::lines::{self, ConfigError, Line, Sources};
 
 /// Reads all sources.
@@ -44,6 +44,9 @@ fn apply(
     let name = &line.words[0];
     if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| name.eq_ignore_ascii_case(refused)) {
         return Err(line.error(*why));
+    }
+    if FORGOTTEN.iter().any(|known| name.eq_ignore_ascii_case(known)) && line.words.len() == 2 {
+        return Ok(());
     }
     let Some(directive) = directives::find(name) else {
         let mut reason = String::from("Bad directive or wrong number of arguments: ");
@@ -192,6 +195,13 @@ mod tests {
         assert!(error.contains("line 3\n>>> 'daemonize yes'"), "{error}");
         let error = load_text("port many\nport 1").expect_err("no value at all");
         assert!(error.contains(">>> 'port many'"), "{error}");
+    }
+
+    #[test]
+    fn what_redis_has_forgotten_is_taken() {
+        load_text("list-max-ziplist-entries 512\nLIST-max-ziplist-value 64\n").expect("old names");
+        load_text("lua-replicate-commands yes").expect("an old name");
+        assert!(load_text("lua-replicate-commands").is_err(), "it needs a value");
     }
 
     #[test]

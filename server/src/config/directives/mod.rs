@@ -310,6 +310,10 @@ pub const REFUSED: [(&str, &str); 4] = [
     ("sentinel", "Ringlet has no sentinel mode: run redis-sentinel itself for that"),
 ];
 
+/// Directives of older files that Redis 7 still takes, with one value, and forgets.
+pub const FORGOTTEN: [&str; 3] =
+    ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
+
 /// The known name that is most like a misspelt one, if any is.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
