@@ -233,7 +233,9 @@ fn a_rewritten_file_gives_the_same_configuration_again() {
     let port = free_address().expect("a port").port();
     let text = format!("# mine\nport {port}\nshards 3\nhz 10\nsave \"\"\n");
     fs::write(&file, text).expect("a file");
-    let (program, mut wire) = start_with(port, &[path, "--timeout", "100"], b"");
+    let directory = folder.display().to_string();
+    let arguments = [path, "--timeout", "100", "--dir", &directory];
+    let (program, mut wire) = start_with(port, &arguments, b"");
     let set =
         "CONFIG SET hz 50 requirepass \"a secret\" client-output-buffer-limit \"normal 1mb 0 0\"";
     assert_eq!(say(&mut wire, set), "+OK");
@@ -246,6 +248,7 @@ fn a_rewritten_file_gives_the_same_configuration_again() {
         "{text}"
     );
     assert!(text.contains("\ntimeout 100\n"), "options of the command line are kept: {text}");
+    assert!(text.contains("\ndir "), "{text}");
     let (program, mut wire) = start_with(port, &[path], b"");
     assert!(wire.line("PING").expect("a reply").is_error(), "the password is asked for");
     assert_eq!(wire.call(&["AUTH", "a secret"]).expect("a reply"), Value::ok());

@@ -54,7 +54,7 @@ fn new_text(old: &[u8], config: &Config) -> Vec<u8> {
     }
     for row in directives::all() {
         let is_default = row.text(config) == row.text(&default);
-        if in_file.contains_key(row.name) || !(is_default || row.name == "dir") {
+        if in_file.contains_key(row.name) || !is_default {
             lines.insert(row.name, row.file_lines(config));
         }
     }
