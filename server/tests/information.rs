@@ -124,6 +124,18 @@ fn an_error_that_is_made_of_the_parts_of_all_cores_counts() {
 }
 
 #[test]
+fn what_has_changed_since_the_last_save_is_no_statistic() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    for key in keys(10) {
+        wire.call(&["SET", &key, "x"]).expect("SET");
+    }
+    assert_eq!(say(&mut wire, "CONFIG RESETSTAT"), "+OK");
+    assert_eq!(number(&mut wire, "persistence", "rdb_changes_since_last_save"), 10);
+    assert_eq!(number(&mut wire, "stats", "keyspace_hits"), 0);
+}
+
+#[test]
 fn an_lfu_policy_counts_uses_on_every_shard() {
     let server = launch(&["--maxmemory-policy", "allkeys-lfu"]);
     let mut wire = server.connect();

@@ -16,6 +16,7 @@ use crate::config::set::with_changes;
 use crate::core::Core;
 use crate::message::Header;
 use crate::shard::context::Context;
+use crate::shard::keyspace::KeyspaceStats;
 
 /// `CONFIG subcommand`
 pub const SPEC: Spec = Spec {
@@ -149,7 +150,9 @@ fn reset_statistics(
     reply: &mut Reply<'_>,
 ) -> CommandResult {
     core.statistics.reset();
-    core.shard.keyspace.stats = Default::default();
+    // How much has changed since the last save is no statistic.
+    let stats = &mut core.shard.keyspace.stats;
+    *stats = KeyspaceStats { changes: stats.changes, ..KeyspaceStats::default() };
     reply.ok();
     Ok(())
 }
