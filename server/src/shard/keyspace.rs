@@ -320,6 +320,7 @@ impl Keyspace {
         while !more && self.expire_db < self.databases.len() {
             let db = self.expire_db;
             let Keyspace { databases, watched, graveyard, .. } = self;
+            databases[db].start_expiry_round(now_ms);
             let progress = databases[db].expire_some(now_ms, left, &mut |entry: Entry| {
                 watched.changed(db, entry.key());
                 graveyard.bury(entry);
@@ -340,5 +341,40 @@ impl Keyspace {
     /// The hash of a key in this process's tables.
     pub fn hash(&self, key: &[u8]) -> u64 {
         self.limits.hasher.hash(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringlet_store::KeyHasher;
+
+    #[test]
+    fn databases_in_which_keys_come_due_all_the_time_do_not_keep_active_expiry_busy_for_ever() {
+        let limits = Arc::new(Limits::new(KeyHasher::new([1, 2, 3, 4])));
+        let settings =
+            KeyspaceSettings { databases: 2, limits, shard_index: 0, shard_count: 1, seed: 1 };
+        let mut keyspace = Keyspace::new(&settings);
+        for (db, keys) in [(0, 20_000), (1, 50_000)] {
+            for number in 0..keys {
+                let key = format!("key:{number}");
+                keyspace.insert_entry(db, Entry::string(key.as_bytes(), b"", Some(1_000_000)));
+            }
+        }
+        // One segment a slice; each database has something due again whenever it is looked at.
+        let mut slices = 0;
+        loop {
+            for db in [0, 1] {
+                keyspace.insert_entry(db, Entry::string(b"brief", b"", Some(slices)));
+            }
+            slices += 1;
+            keyspace.has_expiry_backlog = keyspace.expire_slice(slices, 1);
+            if !keyspace.has_expiry_backlog {
+                break;
+            }
+            assert!(slices < 130, "the rounds do not end");
+        }
+        assert!(slices > 50, "{slices}");
+        assert!(keyspace.stats.expired >= 2);
     }
 }

@@ -34,6 +34,7 @@ impl Expiries {
     }
 
     /// One of them expires at another time now.
+    #[inline]
     fn move_time(&mut self, expiry_ms: i64) {
         self.earliest_ms = self.earliest_ms.min(expiry_ms);
     }
@@ -81,15 +82,19 @@ pub struct Database {
     entries: Table<Entry, Expiries>,
     hasher: KeyHasher,
     expires_len: usize,
-    /// Where the next call of `expire_some` goes on.
-    expire_position: u64,
+    /// No entry expires before; may be too early, never too late, except that during a round it
+    /// speaks only of the segments that had their turn and of times set since the start.
+    earliest_ms: i64,
+    /// Where the round of active expiry that is under way goes on.
+    round: Option<u64>,
 }
 
 impl Database {
     /// An empty database. All databases between which entries move use the same hasher.
     #[must_use]
     pub fn new(hasher: KeyHasher) -> Self {
-        Self { entries: Table::new(), hasher, expires_len: 0, expire_position: 0 }
+        let entries = Table::new();
+        Self { entries, hasher, expires_len: 0, earliest_ms: i64::MAX, round: None }
     }
 
     /// What hashes the keys.
@@ -138,7 +143,10 @@ impl Database {
 
     #[inline]
     fn insert_hashed(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
-        self.expires_len += usize::from(entry.expiry().is_some());
+        if let Some(expiry_ms) = entry.expiry() {
+            self.expires_len += 1;
+            self.earliest_ms = self.earliest_ms.min(expiry_ms);
+        }
         let found = self.entries.find_with_digest(hash, |other| other.key() == entry.key());
         let Some((place, expiries)) = found else {
             self.entries.insert(hash, entry, |entry| self.hasher.hash(entry.key()));
@@ -169,6 +177,7 @@ impl Database {
         {
             if let Some(expiry_ms) = expiry_ms {
                 expiries.move_time(expiry_ms);
+                self.earliest_ms = self.earliest_ms.min(expiry_ms);
             }
             place.set_access(access);
             return None;
@@ -201,6 +210,7 @@ impl Database {
         if let Some(expiry_ms) = expiry_ms {
             expiries.add_time(expiry_ms);
             self.expires_len += 1;
+            self.earliest_ms = self.earliest_ms.min(expiry_ms);
         }
         entry.set_expiry(expiry_ms);
         true
@@ -227,10 +237,19 @@ impl Database {
         graveyard.bury_entries(emptied.entries.into_remains());
     }
 
-    /// Hands expired entries to `out`, segment by segment, skipping those where nothing can be due.
-    /// Ends with the last segment, which ends the round, or when `work_limit` is used up: an entry
-    /// looked at costs 1, and so does a segment skipped; it may be exceeded by one segment
-    /// ([`crate::table::SEGMENT_ELEMENTS_MAX`]). The next call goes on with the round, or begins one.
+    /// Starts a round of active expiry if something may be due and none is under way. Costs nothing
+    /// otherwise, however many keys have an expiry.
+    pub fn start_expiry_round(&mut self, now_ms: i64) {
+        if self.round.is_none() && self.earliest_ms < now_ms {
+            self.round = Some(0);
+            self.earliest_ms = i64::MAX;
+        }
+    }
+
+    /// Goes on with the round of active expiry, if one is under way: hands expired entries to `out`,
+    /// segment by segment, skipping those where nothing can be due. Ends when all had their turn
+    /// once, or when `work_limit` is used up: an entry looked at costs 1, and so does a segment
+    /// skipped; it may be exceeded by one segment ([`crate::table::SEGMENT_ELEMENTS_MAX`]).
     pub fn expire_some(
         &mut self,
         now_ms: i64,
@@ -238,14 +257,14 @@ impl Database {
         out: &mut impl FnMut(Entry),
     ) -> ExpireProgress {
         let mut progress = ExpireProgress { work: 0, examined: 0, expired: 0, more: false };
-        while self.expires_len > 0 {
+        while let Some(position) = self.round {
             if progress.work >= work_limit {
                 progress.more = true;
                 break;
             }
             let mut expired = 0;
             let sweep = self.entries.sweep(
-                self.expire_position,
+                position,
                 |expiries| expiries.earliest_ms < now_ms,
                 |entry| entry.is_expired(now_ms),
                 |entry| self.hasher.hash(entry.key()),
@@ -253,15 +272,13 @@ impl Database {
                     expired += 1;
                     out(entry);
                 },
+                |expiries| self.earliest_ms = self.earliest_ms.min(expiries.earliest_ms),
             );
+            self.round = sweep.next;
             self.expires_len -= expired;
             progress.work += sweep.examined.max(1);
             progress.examined += sweep.examined;
             progress.expired += expired;
-            self.expire_position = sweep.next.unwrap_or(0);
-            if sweep.next.is_none() {
-                break;
-            }
         }
         progress
     }

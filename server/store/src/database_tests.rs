@@ -24,14 +24,27 @@ impl Database {
         let bound = self.entries.digests().map(|digest| digest.earliest_ms).min();
         let earliest = self.iter().filter_map(Entry::expiry).min();
         assert!(bound.unwrap_or(i64::MAX) <= earliest.unwrap_or(i64::MAX));
+        assert!(self.round.is_some() || self.earliest_ms <= bound.unwrap_or(i64::MAX));
+    }
+
+    /// A call that starts a round where it may and goes on with it.
+    fn start_and_expire(
+        &mut self,
+        now_ms: i64,
+        work_limit: usize,
+        out: &mut impl FnMut(Entry),
+    ) -> ExpireProgress {
+        self.start_expiry_round(now_ms);
+        self.expire_some(now_ms, work_limit, out)
     }
 
     /// Runs active expiry until nothing more is due; the keys it handed out.
     fn expire_all(&mut self, now_ms: i64) -> HashSet<Vec<u8>> {
         let mut keys = HashSet::new();
         loop {
-            let progress = self
-                .expire_some(now_ms, 500, &mut |entry| assert!(keys.insert(entry.key().into())));
+            let progress = self.start_and_expire(now_ms, 500, &mut |entry| {
+                assert!(keys.insert(entry.key().into()))
+            });
             if !progress.more {
                 return keys;
             }
@@ -138,11 +151,11 @@ fn a_hundred_thousand_keys_that_expire_at_once_expire_in_bounded_slices() {
     }
     assert_eq!(database.expires_len(), 90_000);
     // Not due yet: no entry is looked at.
-    let nothing = database.expire_some(5000, usize::MAX, &mut |_| panic!("nothing is due"));
-    assert_eq!((nothing.examined, nothing.expired, nothing.more), (0, 0, false));
+    let nothing = database.start_and_expire(5000, usize::MAX, &mut |_| panic!("nothing is due"));
+    assert_eq!(nothing, ExpireProgress { work: 0, examined: 0, expired: 0, more: false });
     let (mut total, mut slices) = (0, 0);
     loop {
-        let progress = database.expire_some(5001, 1000, &mut |entry| {
+        let progress = database.start_and_expire(5001, 1000, &mut |entry| {
             assert!(entry.is_expired(5001));
             total += 1;
         });
@@ -157,7 +170,7 @@ fn a_hundred_thousand_keys_that_expire_at_once_expire_in_bounded_slices() {
     assert_eq!((total, database.len(), database.expires_len()), (90_000, 10_000, 0));
     database.check();
     // Where nothing expires, a call costs nothing; and it looks at none twice.
-    let progress = database.expire_some(i64::MAX, 10, &mut |_| panic!("nothing is left"));
+    let progress = database.start_and_expire(i64::MAX, 10, &mut |_| panic!("nothing is left"));
     assert_eq!(progress, ExpireProgress { work: 0, examined: 0, expired: 0, more: false });
 }
 
@@ -170,34 +183,50 @@ fn segments_where_nothing_is_due_are_skipped() {
     database.insert(Entry::string(b"soon", b"v", Some(10)));
     let mut keys = Vec::new();
     let progress =
-        database.expire_some(11, usize::MAX, &mut |entry| keys.push(entry.key().to_vec()));
+        database.start_and_expire(11, usize::MAX, &mut |entry| keys.push(entry.key().to_vec()));
     assert_eq!(keys, [b"soon"]);
     assert!(progress.examined <= SEGMENT_ELEMENTS_MAX, "only its segment was looked at");
     // The bound is exact again after the visit.
-    let progress = database.expire_some(12, usize::MAX, &mut |_| panic!("nothing is due"));
+    let progress = database.start_and_expire(12, usize::MAX, &mut |_| panic!("nothing is due"));
     assert_eq!(progress.examined, 0);
     let average = database.average_ttl_ms(0, &mut Random::new(1));
     assert_eq!(average, 1_000_000);
 }
 
 #[test]
-fn a_round_over_more_segments_than_the_limit_ends() {
+fn a_round_over_more_segments_than_the_work_limit_ends_and_no_other_starts_before_its_time() {
+    const WORK_LIMIT: usize = 400;
     let mut database = Database::new(HASHER);
-    for number in 0..50_000 {
+    for number in 0..350_000 {
         database.insert(Entry::string(format!("key:{number}").as_bytes(), b"v", Some(1_000_000)));
     }
-    for round in 0..3 {
-        let (mut work, mut calls) = (0, 0);
-        loop {
-            let progress = database.expire_some(1, 10, &mut |_| panic!("nothing is due"));
-            work += progress.work;
-            calls += 1;
-            if !progress.more {
-                break;
-            }
-            assert!(work < 1000, "round {round} goes round and round");
+    let segments = database.entries.segments();
+    assert!(segments > WORK_LIMIT, "{segments}");
+    database.insert(Entry::string(b"soon", b"v", Some(10)));
+    let (mut keys, mut calls) = (Vec::new(), 0);
+    database.start_expiry_round(11);
+    loop {
+        calls += 1;
+        let progress =
+            database.expire_some(11, WORK_LIMIT, &mut |entry| keys.push(entry.key().to_vec()));
+        if !progress.more {
+            break;
         }
-        assert!(calls > 3 && work >= 50_000 / SEGMENT_ELEMENTS_MAX, "{calls} calls, {work} work");
+        assert!(calls < 100, "the round does not end");
+    }
+    assert_eq!(keys, [b"soon"]);
+    assert!(calls >= segments / WORK_LIMIT, "{calls}");
+    database.check();
+    // Until the next time something is due, no segment is touched: any work would exceed this limit.
+    for now_ms in [12, 1000, 1_000_000] {
+        let progress = database.start_and_expire(now_ms, 0, &mut |_| panic!("nothing is due"));
+        assert_eq!(progress, ExpireProgress { work: 0, examined: 0, expired: 0, more: false });
+    }
+    database.set_string(b"sooner", b"v", Some(2000), 0);
+    database.set_expiry(b"key:1", Some(3000));
+    database.check();
+    for (now_ms, key) in [(2001, b"sooner".as_slice()), (3001, b"key:1")] {
+        assert_eq!(database.expire_all(now_ms), HashSet::from([key.to_vec()]));
     }
 }
 

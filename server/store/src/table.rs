@@ -422,7 +422,8 @@ impl<T, D: Digest<T>> Table<T, D> {
     }
 
     /// Looks at the segment that holds position `from`: when `due` says so of its digest, takes out
-    /// the elements that `expired` picks and gives them to `out`. One call does one segment.
+    /// the elements that `expired` picks and gives them to `out`. One call does one segment, and shows
+    /// `left` the digest that it has afterwards.
     pub fn sweep(
         &mut self,
         from: u64,
@@ -430,11 +431,13 @@ impl<T, D: Digest<T>> Table<T, D> {
         mut expired: impl FnMut(&T) -> bool,
         rehash: impl Fn(&T) -> u64,
         mut out: impl FnMut(T),
+        left: impl FnOnce(&D),
     ) -> Sweep {
         let index = self.segment_of(from);
         let segment = self.segments.get_mut(index);
         let next = segment.last().checked_add(1);
         if !due(&segment.digest) {
+            left(&segment.digest);
             return Sweep { next, examined: 0 };
         }
         let examined = segment.elements.len();
@@ -447,6 +450,7 @@ impl<T, D: Digest<T>> Table<T, D> {
             leaves
         });
         leaving.for_each(&mut out);
+        left(&digest);
         segment.digest = digest;
         let remaining = segment.elements.len();
         self.len -= examined - remaining;
