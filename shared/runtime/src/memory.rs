@@ -16,6 +16,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use crate::mapped;
 use mimalloc::MiMalloc;
 
 /// What one thread has allocated so far.
@@ -45,18 +46,23 @@ impl Count {
     }
 }
 
-/// mimalloc, with a count per thread.
+/// mimalloc for all but the largest blocks, with a count per thread.
 #[derive(Debug, Clone, Copy)]
 pub struct CountingAllocator;
 
-// SAFETY: every call goes on to mimalloc with the caller's own arguments, so its contract is kept
-// by the same promises of the caller. The counting neither allocates nor panics. Sizes fit isize,
-// as `Layout` guarantees.
+// SAFETY: every call goes on with the caller's own arguments to mimalloc or, by the size and
+// alignment of the block alone, to `mapped`: each block thus goes back where it came from, and the
+// contract is kept by the same promises of the caller. The counting neither allocates nor panics.
+// Sizes fit isize, as `Layout` guarantees.
 unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
-        let block = unsafe { MiMalloc.alloc(layout) };
+        let block = if mapped::is_mapped(layout) {
+            mapped::allocate(layout.size())
+        } else {
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+            unsafe { MiMalloc.alloc(layout) }
+        };
         if !block.is_null() {
             Count::add(layout.size() as isize);
         }
@@ -65,8 +71,12 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
-        let block = unsafe { MiMalloc.alloc_zeroed(layout) };
+        let block = if mapped::is_mapped(layout) {
+            mapped::allocate(layout.size())
+        } else {
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
+            unsafe { MiMalloc.alloc_zeroed(layout) }
+        };
         if !block.is_null() {
             Count::add(layout.size() as isize);
         }
@@ -76,18 +86,51 @@ unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         Count::subtract(layout.size() as isize);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
-        unsafe { MiMalloc.dealloc(block, layout) }
+        if mapped::is_mapped(layout) {
+            // SAFETY: a block with such a layout is a mapping of this size; the caller gives it up.
+            unsafe { mapped::free(block, layout.size()) }
+        } else {
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
+            unsafe { MiMalloc.dealloc(block, layout) }
+        }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
-        let moved = unsafe { MiMalloc.realloc(block, layout, new_size) };
+        // SAFETY: the caller promises that the new size is a valid one for the alignment.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        let moved = match (mapped::is_mapped(layout), mapped::is_mapped(new_layout)) {
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
+            (false, false) => unsafe { MiMalloc.realloc(block, layout, new_size) },
+            // SAFETY: the block is a mapping of this size, which the caller gives up for the new one.
+            (true, true) => unsafe { mapped::resize(block, layout.size(), new_size) },
+            // SAFETY: as for all of `realloc`; counts for itself.
+            _ => return unsafe { self.change_home(block, layout, new_layout) },
+        };
         if !moved.is_null() {
             Count::add((new_size as isize).wrapping_sub(layout.size() as isize));
         }
         moved
+    }
+}
+
+impl CountingAllocator {
+    /// Copies a block that grows into a mapping, or shrinks out of one.
+    ///
+    /// # Safety
+    /// That of `GlobalAlloc::realloc`.
+    #[cold]
+    unsafe fn change_home(&self, block: *mut u8, layout: Layout, new_layout: Layout) -> *mut u8 {
+        // SAFETY: the caller promises that both layouts are valid and not empty, and that the block
+        // has the first one; the new block is another one, and both have as many bytes as are copied.
+        unsafe {
+            let moved = self.alloc(new_layout);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(block, layout.size().min(new_layout.size()));
+                self.dealloc(block, layout);
+            }
+            moved
+        }
     }
 }
 

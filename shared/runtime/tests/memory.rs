@@ -40,6 +40,41 @@ fn a_block_freed_by_another_thread_is_counted_there() {
 }
 
 #[test]
+fn very_large_blocks_grow_and_shrink_without_a_copy_and_keep_their_bytes() {
+    const MEGABYTE: usize = 1 << 20;
+    let bytes = thread_allocated();
+    // Only touched pages become resident: zeros cost nothing, and neither does a move of them.
+    let before = resident_bytes().expect("/proc is there");
+    let mut block: Vec<u8> = black_box(vec![0; 512 * MEGABYTE]);
+    for place in [0, 1, 300 * MEGABYTE, 512 * MEGABYTE - 1] {
+        block[place] = 7;
+    }
+    block.reserve_exact(1024 * MEGABYTE);
+    assert_eq!(thread_allocated() - bytes, 1536 << 20);
+    let after = resident_bytes().expect("/proc is there");
+    assert!(after < before + (256 << 20), "{before} then {after}");
+    for place in [0, 1, 300 * MEGABYTE, 512 * MEGABYTE - 1] {
+        assert_eq!((block[place], block[(place + 3) % block.len()]), (7, 0), "{place}");
+    }
+    drop(block);
+    assert_eq!(thread_allocated() - bytes, 0);
+    // Across the border between the two kinds of blocks and back, at every size near it.
+    for size in (4 * MEGABYTE - 2)..(4 * MEGABYTE + 3) {
+        let mut block: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for capacity in [MEGABYTE, size, 9 * MEGABYTE, size, 1000] {
+            block.shrink_to(capacity);
+            block.reserve_exact(capacity - block.len());
+            assert_eq!(
+                (block.capacity(), thread_allocated() - bytes),
+                (capacity, capacity as isize)
+            );
+            assert!(block.iter().copied().eq((0..=255).cycle().take(1000)));
+        }
+    }
+    assert_eq!(thread_allocated() - bytes, 0);
+}
+
+#[test]
 fn a_purge_gives_memory_back() {
     const BLOCKS: usize = 64;
     let blocks: Vec<Vec<u8>> = (0..BLOCKS).map(|_| black_box(vec![1_u8; 1 << 20])).collect();
