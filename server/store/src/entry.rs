@@ -14,6 +14,9 @@ use ringlet_runtime::thin::{Thin, ThinMut, ThinRef};
 
 /// Longer strings live in a block of their own that replies can share.
 pub const SMALL_STRING_MAX: usize = 1024;
+/// A large string that grows gets as much room again, but no more than this: as in Redis. The
+/// allocator enlarges very large blocks without a copy.
+const ROOM_BYTES_MAX: usize = 1 << 20;
 /// Strings up to this length report the encoding "embstr".
 const EMBEDDED_STRING_MAX: usize = 44;
 const EXPIRY_BYTES: usize = size_of::<i64>();
@@ -342,9 +345,9 @@ impl Entry {
     }
 
     /// The large string of this entry, to be changed: taken over when nobody shares it, copied
-    /// otherwise. Grows a small one. `None` for other types.
-    fn edit_large(&mut self, edit: impl FnOnce(&mut BytesMut)) -> bool {
-        let mut shared = match self.0.get_mut() {
+    /// otherwise. Grows a small one. `false` for other types.
+    fn edit_large(&mut self, edit: impl FnOnce(BytesMut) -> Bytes) -> bool {
+        let shared = match self.0.get_mut() {
             ThinMut::A(header, bytes) => {
                 let value = Bytes::copy_from_slice(&bytes[header.value_start()..]);
                 self.set_object(Object::Bytes(Box::new(value)));
@@ -355,9 +358,9 @@ impl Entry {
             }
             ThinMut::B(..) => return false,
         };
-        edit(&mut shared);
+        let edited = edit(shared);
         if let ThinMut::B(ObjectHeader { object: Object::Bytes(bytes), .. }, _) = self.0.get_mut() {
-            **bytes = shared.freeze();
+            **bytes = edited;
         }
         true
     }
@@ -370,7 +373,11 @@ impl Entry {
         if !self.0.is_b() && fits_small(self.key(), length) {
             *self = Self::small(self.key(), &[value, suffix], self.expiry(), self.marks());
         } else {
-            self.edit_large(|bytes| bytes.extend_from_slice(suffix));
+            self.edit_large(|bytes| {
+                let mut bytes = with_room(bytes, length);
+                bytes.extend_from_slice(suffix);
+                bytes.into()
+            });
         }
         self.set_raw(true);
         Some(length)
@@ -389,7 +396,7 @@ impl Entry {
             let padding = &padding[..end - old];
             *self = Self::small(self.key(), &[value, padding], self.expiry(), self.marks());
         } else if end > old {
-            self.edit_large(|bytes| bytes.resize(end, 0));
+            self.edit_large(|bytes| zero_extended(bytes, end).into());
         }
         self.modify_bytes(|bytes| bytes[offset..end].copy_from_slice(data));
         Some(old.max(end))
@@ -406,7 +413,10 @@ impl Entry {
             return Some(modify(&mut bytes[header.value_start()..]));
         }
         let mut result = None;
-        self.edit_large(|bytes| result = Some(modify(bytes)));
+        self.edit_large(|mut bytes| {
+            result = Some(modify(&mut bytes));
+            bytes.freeze()
+        });
         result
     }
 
@@ -460,6 +470,29 @@ impl Entry {
             ThinRef::B(header, _) => header.object.free_cost(),
         }
     }
+}
+
+/// Makes sure that a string can grow to `length` bytes; with some more room if it has to get any.
+fn with_room(bytes: BytesMut, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::from(bytes);
+    if bytes.capacity() < length {
+        bytes.reserve_exact(length + length.min(ROOM_BYTES_MAX) - bytes.len());
+    }
+    bytes
+}
+
+/// Makes a string `length` bytes long, with zeros at its end.
+fn zero_extended(bytes: BytesMut, length: usize) -> Vec<u8> {
+    if length / 2 < bytes.len() {
+        let mut bytes = with_room(bytes, length);
+        bytes.resize(length, 0);
+        return bytes;
+    }
+    // Fresh memory is zero already: to copy the string costs less than to write the zeros.
+    let mut extended = vec![0; length + length.min(ROOM_BYTES_MAX)];
+    extended[..bytes.len()].copy_from_slice(&bytes);
+    extended.truncate(length);
+    extended
 }
 
 impl Marks {

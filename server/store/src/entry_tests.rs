@@ -5,6 +5,7 @@ use crate::hasher::KeyHasher;
 use crate::limits::Limits;
 use crate::list::List;
 use ringlet_base::random::Random;
+use ringlet_runtime::memory::resident_bytes;
 
 #[test]
 fn sixteen_and_sixteen_bytes_are_one_block_of_forty() {
@@ -174,6 +175,30 @@ fn large_strings_are_neither_copied_in_nor_out_nor_when_changed_alone() {
         last = now;
     }
     assert!(moves < 10, "{moves} moves");
+}
+
+#[test]
+fn strings_of_many_megabytes_grow_by_bounded_room_and_from_zeros_without_touching_them() {
+    const MEGABYTE: usize = 1 << 20;
+    let mut entry = Entry::string(b"key", b"start", None);
+    let length = 1024 * MEGABYTE;
+    let before = resident_bytes().expect("/proc is there");
+    assert_eq!(entry.set_range(length - 3, b"end"), Some(length));
+    let after = resident_bytes().expect("/proc is there");
+    // Other tests run at the same time, but they need far less than this.
+    assert!(after < before + length as u64 / 2, "{before} then {after}");
+    // There is room already to append: the string stays where it is.
+    let address = |entry: &Entry| entry.value().bytes().map(<[u8]>::as_ptr);
+    let before = address(&entry);
+    assert_eq!(entry.append(&[b'x'; 1000]), Some(length + 1000));
+    assert_eq!(address(&entry), before);
+    let bytes = entry.value().bytes().expect("a string");
+    assert_eq!((&bytes[..7], &bytes[length - 5..length]), (&b"start\0\0"[..], &b"\0\0end"[..]));
+    let room = |length: usize| {
+        with_room(BytesMut::from(&vec![1; length - 1][..]), length).capacity() - length
+    };
+    assert_eq!(room(5000), 5000);
+    assert_eq!(room(3 * MEGABYTE), MEGABYTE);
 }
 
 #[test]

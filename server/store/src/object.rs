@@ -151,7 +151,8 @@ impl Object {
         }
     }
 
-    /// Heap bytes behind it; those of big collections are sampled.
+    /// Heap bytes behind it; those of big collections are sampled, and the room that a string has to
+    /// grow is not counted: as much again at most, and 1 MiB at most.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         match self {
