@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ringlet_protocol::arguments::ArgumentArena;
 use ringlet_protocol::reply::{Reply, ReplyBuffer, Version};
 
-use crate::command::spec::Run;
+use crate::command::spec::{CommandResult, Run};
 use crate::command::table;
 use crate::config::Config;
 use crate::shard::blocked::BlockRequest;
@@ -45,10 +45,20 @@ impl Trial {
     /// `-`.
     pub fn run(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let (buffer, result) = self.answer(&words);
+        if let Err(error) = result {
+            assert!(buffer.is_empty(), "{line}: an error after a part of the reply");
+            return format!("-{}", String::from_utf8_lossy(error.text()));
+        }
+        String::from_utf8(buffer.to_vec()).expect("replies in tests are text").replace("\r\n", "|")
+    }
+
+    /// Runs a command; returns its reply as it is.
+    pub fn answer(&mut self, words: &[&[u8]]) -> (ReplyBuffer, CommandResult) {
         let mut arena = ArgumentArena::new();
-        let range = arena.push_words(&words);
-        let command = table::find(words[0]).unwrap_or_else(|| panic!("unknown: {line}"));
-        let Run::Keys(run) = command.spec.run else { panic!("not for one shard: {line}") };
+        let range = arena.push_words(words);
+        let command = table::find(words[0]).unwrap_or_else(|| panic!("unknown: {words:?}"));
+        let Run::Keys(run) = command.spec.run else { panic!("not for one shard: {words:?}") };
         let mut buffer = ReplyBuffer::new();
         let mut context = Context {
             keyspace: &mut self.keyspace,
@@ -66,11 +76,7 @@ impl Trial {
         let mut reply = Reply::new(&mut buffer, self.version);
         let result = run(&mut context, arena.get(range), &mut reply);
         self.waits = context.block_request.take();
-        if let Err(error) = result {
-            assert!(buffer.is_empty(), "{line}: an error after a part of the reply");
-            return format!("-{}", String::from_utf8_lossy(error.text()));
-        }
-        String::from_utf8(buffer.to_vec()).expect("replies in tests are text").replace("\r\n", "|")
+        (buffer, result)
     }
 
     /// Runs commands whose replies are of no interest, one in each line.

@@ -96,7 +96,14 @@ pub fn substring(
         None => reply.bulk(b""),
         Some(ValueRef::String(bytes)) => reply.bulk(&bytes[span(start, end, bytes.len())]),
         Some(ValueRef::SharedString(bytes)) => {
-            reply.bulk_shared(&bytes.slice(span(start, end, bytes.len())));
+            let span = span(start, end, bytes.len());
+            // A slice keeps the whole string from being changed in place or freed until it is sent.
+            // So a reply that shares weighs at least half of what it holds on to.
+            if span.len() < bytes.len() / 2 {
+                reply.bulk(&bytes[span]);
+            } else {
+                reply.bulk_shared(&bytes.slice(span));
+            }
         }
         Some(_) => return Err(CommandError::WRONG_TYPE),
     }
@@ -144,7 +151,9 @@ pub fn increment(
 #[cfg(test)]
 mod tests {
     use super::{ExpiryKind, span};
+    use crate::command::list::trial::Trial;
     use crate::command::spec::CommandError;
+    use ringlet_protocol::reply::Version;
 
     #[test]
     fn spans_are_those_of_redis_server() {
@@ -163,6 +172,24 @@ mod tests {
             (i64::MAX, i64::MIN, 5, 0..0),
         ] {
             assert_eq!(span(start, end, length), expected, "{start} {end} of {length}");
+        }
+    }
+
+    #[test]
+    fn a_reply_never_holds_on_to_more_than_twice_its_bytes() {
+        const LENGTH: usize = 200_000;
+        let mut trial = Trial::new(Version::Resp2);
+        trial.prepare(&format!("SET text {}", "x".repeat(LENGTH)));
+        trial.prepare("APPEND text x");
+        for (line, shared) in [
+            ("GETRANGE text 0 -1", Some(LENGTH + 1)),
+            ("GETRANGE text 0 99999", Some(LENGTH / 2)),
+            ("GETRANGE text 5 99999", None),
+            ("SUBSTR text -50000 -1", None),
+        ] {
+            let expected = shared.map_or((0, 0), |bytes| (1, bytes));
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            assert_eq!(trial.answer(&words).0.shared_values(), expected, "{line}");
         }
     }
 
