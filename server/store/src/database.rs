@@ -7,11 +7,17 @@
 use crate::entry::Entry;
 use crate::graveyard::Graveyard;
 use crate::hasher::KeyHasher;
-use crate::table::{Digest, Table};
+use crate::table::{Digest, Sweep, Table};
 use ringlet_base::random::Random;
 
 /// Entries sampled for an average.
 const TTL_SAMPLES: usize = 256;
+
+/// A segment is looked at again at once when at least one entry in this many was due.
+const WORTHWHILE_SHARE: usize = 8;
+/// Otherwise it rests: active expiry looks at no more entries per millisecond of each segment. A
+/// command never sees an expired entry anyway.
+const EXAMINED_PER_MS: usize = 2;
 
 /// What a segment knows about the expiries of its entries.
 #[derive(Debug)]
@@ -19,11 +25,13 @@ pub(crate) struct Expiries {
     count: u32,
     /// None of them expires before; may be too early, never too late.
     earliest_ms: i64,
+    /// Those that expire are left alone until then.
+    rest_until_ms: i64,
 }
 
 impl Default for Expiries {
     fn default() -> Self {
-        Self { count: 0, earliest_ms: i64::MAX }
+        Self { count: 0, earliest_ms: i64::MAX, rest_until_ms: i64::MIN }
     }
 }
 
@@ -37,6 +45,18 @@ impl Expiries {
     #[inline]
     fn move_time(&mut self, expiry_ms: i64) {
         self.earliest_ms = self.earliest_ms.min(expiry_ms);
+    }
+
+    /// After the segment had its turn at `now_ms`.
+    fn rest(&mut self, now_ms: i64, sweep: Sweep) {
+        if sweep.taken * WORTHWHILE_SHARE < sweep.examined {
+            self.rest_until_ms = now_ms + (sweep.examined / EXAMINED_PER_MS) as i64;
+        }
+    }
+
+    /// The segment is worth a look only after this time.
+    fn due_ms(&self) -> i64 {
+        self.earliest_ms.max(self.rest_until_ms)
     }
 
     fn remove_one(&mut self) {
@@ -82,9 +102,9 @@ pub struct Database {
     entries: Table<Entry, Expiries>,
     hasher: KeyHasher,
     expires_len: usize,
-    /// No entry expires before; may be too early, never too late, except that during a round it
-    /// speaks only of the segments that had their turn and of times set since the start.
-    earliest_ms: i64,
+    /// No segment is worth a look before; may be too early, never too late, except that during a
+    /// round it speaks only of the segments that had their turn and of times set since the start.
+    due_ms: i64,
     /// Where the round of active expiry that is under way goes on.
     round: Option<u64>,
 }
@@ -94,7 +114,7 @@ impl Database {
     #[must_use]
     pub fn new(hasher: KeyHasher) -> Self {
         let entries = Table::new();
-        Self { entries, hasher, expires_len: 0, earliest_ms: i64::MAX, round: None }
+        Self { entries, hasher, expires_len: 0, due_ms: i64::MAX, round: None }
     }
 
     /// What hashes the keys.
@@ -145,7 +165,7 @@ impl Database {
     fn insert_hashed(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
         if let Some(expiry_ms) = entry.expiry() {
             self.expires_len += 1;
-            self.earliest_ms = self.earliest_ms.min(expiry_ms);
+            self.due_ms = self.due_ms.min(expiry_ms);
         }
         let found = self.entries.find_with_digest(hash, |other| other.key() == entry.key());
         let Some((place, expiries)) = found else {
@@ -177,7 +197,7 @@ impl Database {
         {
             if let Some(expiry_ms) = expiry_ms {
                 expiries.move_time(expiry_ms);
-                self.earliest_ms = self.earliest_ms.min(expiry_ms);
+                self.due_ms = self.due_ms.min(expiry_ms);
             }
             place.set_access(access);
             return None;
@@ -210,7 +230,7 @@ impl Database {
         if let Some(expiry_ms) = expiry_ms {
             expiries.add_time(expiry_ms);
             self.expires_len += 1;
-            self.earliest_ms = self.earliest_ms.min(expiry_ms);
+            self.due_ms = self.due_ms.min(expiry_ms);
         }
         entry.set_expiry(expiry_ms);
         true
@@ -240,9 +260,9 @@ impl Database {
     /// Starts a round of active expiry if something may be due and none is under way. Costs nothing
     /// otherwise, however many keys have an expiry.
     pub fn start_expiry_round(&mut self, now_ms: i64) {
-        if self.round.is_none() && self.earliest_ms < now_ms {
+        if self.round.is_none() && self.due_ms < now_ms {
             self.round = Some(0);
-            self.earliest_ms = i64::MAX;
+            self.due_ms = i64::MAX;
         }
     }
 
@@ -262,23 +282,22 @@ impl Database {
                 progress.more = true;
                 break;
             }
-            let mut expired = 0;
             let sweep = self.entries.sweep(
                 position,
-                |expiries| expiries.earliest_ms < now_ms,
+                |expiries| expiries.due_ms() < now_ms,
                 |entry| entry.is_expired(now_ms),
                 |entry| self.hasher.hash(entry.key()),
-                |entry| {
-                    expired += 1;
-                    out(entry);
+                &mut *out,
+                |expiries, sweep| {
+                    expiries.rest(now_ms, sweep);
+                    self.due_ms = self.due_ms.min(expiries.due_ms());
                 },
-                |expiries| self.earliest_ms = self.earliest_ms.min(expiries.earliest_ms),
             );
             self.round = sweep.next;
-            self.expires_len -= expired;
-            progress.work += sweep.examined.max(1);
+            self.expires_len -= sweep.taken;
             progress.examined += sweep.examined;
-            progress.expired += expired;
+            progress.expired += sweep.taken;
+            progress.work += sweep.examined.max(1);
         }
         progress
     }

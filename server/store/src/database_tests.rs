@@ -24,7 +24,8 @@ impl Database {
         let bound = self.entries.digests().map(|digest| digest.earliest_ms).min();
         let earliest = self.iter().filter_map(Entry::expiry).min();
         assert!(bound.unwrap_or(i64::MAX) <= earliest.unwrap_or(i64::MAX));
-        assert!(self.round.is_some() || self.earliest_ms <= bound.unwrap_or(i64::MAX));
+        let due = self.entries.digests().map(Expiries::due_ms).min();
+        assert!(self.round.is_some() || self.due_ms <= due.unwrap_or(i64::MAX));
     }
 
     /// A call that starts a round where it may and goes on with it.
@@ -228,6 +229,33 @@ fn a_round_over_more_segments_than_the_work_limit_ends_and_no_other_starts_befor
     for (now_ms, key) in [(2001, b"sooner".as_slice()), (3001, b"key:1")] {
         assert_eq!(database.expire_all(now_ms), HashSet::from([key.to_vec()]));
     }
+}
+
+#[test]
+fn spread_expiries_cost_few_looks_at_each_entry_and_none_stays_for_long() {
+    const KEYS: i64 = 50_000;
+    const SPREAD_MS: i64 = 20_000;
+    let mut database = Database::new(HASHER);
+    for number in 0..KEYS {
+        let expiry_ms = Some(number * SPREAD_MS / KEYS);
+        database.insert(Entry::string(format!("key:{number}").as_bytes(), b"v", expiry_ms));
+    }
+    let (mut examined, mut latest_ms) = (0, 0);
+    // Every tick of 10 ms something is due in about half of the segments.
+    for now_ms in (10..=2000).step_by(10) {
+        let progress = database.start_and_expire(now_ms, usize::MAX, &mut |entry| {
+            latest_ms = latest_ms.max(now_ms - entry.expiry().expect("only such expire"));
+        });
+        examined += progress.examined;
+    }
+    database.check();
+    // At every tick, it would be more than 50 times.
+    assert!(examined < 10 * KEYS as usize, "{examined}");
+    assert!(latest_ms <= 10 + (SEGMENT_ELEMENTS_MAX / EXAMINED_PER_MS) as i64, "{latest_ms}");
+    // What is due in large shares does not wait.
+    let rest = database.expire_all(SPREAD_MS / 2).len() + database.expire_all(SPREAD_MS).len();
+    assert!(rest > KEYS as usize * 8 / 10, "{rest}");
+    assert!(database.len() < 10, "{}", database.len());
 }
 
 /// Big values of every type, with their cost to free.

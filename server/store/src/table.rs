@@ -82,6 +82,8 @@ pub struct Sweep {
     pub next: Option<u64>,
     /// Elements looked at: none when the segment was skipped.
     pub examined: usize,
+    /// Elements taken out.
+    pub taken: usize,
 }
 
 /// Extendible hash table of elements `T` with a digest `D` per segment.
@@ -422,8 +424,8 @@ impl<T, D: Digest<T>> Table<T, D> {
     }
 
     /// Looks at the segment that holds position `from`: when `due` says so of its digest, takes out
-    /// the elements that `expired` picks and gives them to `out`. One call does one segment, and shows
-    /// `left` the digest that it has afterwards.
+    /// the elements that `expired` picks and gives them to `out`. One call does one segment, and lets
+    /// `finish` see what it did and change the digest that the segment has afterwards.
     pub fn sweep(
         &mut self,
         from: u64,
@@ -431,14 +433,15 @@ impl<T, D: Digest<T>> Table<T, D> {
         mut expired: impl FnMut(&T) -> bool,
         rehash: impl Fn(&T) -> u64,
         mut out: impl FnMut(T),
-        left: impl FnOnce(&D),
+        finish: impl FnOnce(&mut D, Sweep),
     ) -> Sweep {
         let index = self.segment_of(from);
         let segment = self.segments.get_mut(index);
         let next = segment.last().checked_add(1);
         if !due(&segment.digest) {
-            left(&segment.digest);
-            return Sweep { next, examined: 0 };
+            let sweep = Sweep { next, examined: 0, taken: 0 };
+            finish(&mut segment.digest, sweep);
+            return sweep;
         }
         let examined = segment.elements.len();
         let mut digest = D::default();
@@ -450,14 +453,15 @@ impl<T, D: Digest<T>> Table<T, D> {
             leaves
         });
         leaving.for_each(&mut out);
-        left(&digest);
+        let taken = examined - segment.elements.len();
+        let sweep = Sweep { next, examined, taken };
+        finish(&mut digest, sweep);
         segment.digest = digest;
-        let remaining = segment.elements.len();
-        self.len -= examined - remaining;
-        if remaining < examined {
+        self.len -= taken;
+        if taken > 0 {
             self.tighten(index, rehash);
         }
-        Sweep { next, examined }
+        sweep
     }
 
     /// Gives the table up, to be taken apart in slices.

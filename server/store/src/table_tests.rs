@@ -264,23 +264,25 @@ fn random_elements_are_equally_likely() {
 fn sweep_takes_what_is_picked_and_skips_what_is_not_due() {
     let mut table = Table::<u64, Sum>::new();
     (0..20_000).for_each(|element| table.put(element));
-    let (mut from, mut out, mut examined) = (Some(0), Vec::new(), 0);
+    let (mut from, mut out, mut examined, mut taken) = (Some(0), Vec::new(), 0, 0);
     while let Some(position) = from {
         let even = |element: &u64| element.is_multiple_of(2);
         let sweep =
-            table.sweep(position, |_| true, even, hash_of, |element| out.push(element), |_| {});
+            table.sweep(position, |_| true, even, hash_of, |element| out.push(element), |_, _| {});
         examined += sweep.examined;
+        taken += sweep.taken;
+        assert_eq!(taken, out.len());
         assert!(sweep.examined <= SEGMENT_ELEMENTS_MAX);
         from = sweep.next;
         table.check();
     }
     assert_eq!((examined, out.len(), table.len()), (20_000, 10_000, 10_000));
-    let sweep = table.sweep(0, |_| false, |_| true, hash_of, |_| panic!("not due"), |_| {});
+    let sweep = table.sweep(0, |_| false, |_| true, hash_of, |_| panic!("not due"), |_, _| {});
     assert_eq!(sweep.examined, 0);
     // Taking everything leaves one small segment.
     let mut from = Some(0);
     while let Some(position) = from {
-        from = table.sweep(position, |_| true, |_| true, hash_of, |_| {}, |_| {}).next;
+        from = table.sweep(position, |_| true, |_| true, hash_of, |_| {}, |_, _| {}).next;
     }
     table.check();
     assert_eq!((table.len(), table.segments()), (0, 1));
