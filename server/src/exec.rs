@@ -178,7 +178,7 @@ impl Core {
                 }
                 Place::Parts(owners, merge) => {
                     self.push_parts(&header, words, &owners, merge, |_, shard, header, part| {
-                        let range = lists[shard].arena.push_words(part);
+                        let range = lists[shard].arena.push_selected(&words, part);
                         lists[shard].commands.push((header, range));
                     })
                     .0

@@ -223,9 +223,9 @@ impl Core {
         owners: &[u16],
         merge: Merge,
     ) {
-        let push = |core: &mut Core, shard: usize, header, part: &[&[u8]]| {
+        let push = |core: &mut Core, shard: usize, header, part: &[usize]| {
             let batch = &mut core.batches[shard];
-            let range = batch.arena.push_words(part);
+            let range = batch.arena.push_selected(&words, part);
             batch.items.push(Item::Command(header, range));
         };
         let part = Header { is_part: true, ..*header };
@@ -234,35 +234,35 @@ impl Core {
         self.gather(connection, shape, header, shards);
     }
 
-    /// Splits a command by the owners of its keys; says how to merge, and how many shards there are.
+    /// Splits a command by the owners of its keys: `push` gets the indices of each part's words. Says
+    /// how to merge, and how many shards there are.
     pub fn push_parts(
         &mut self,
         header: &Header,
         words: Arguments<'_>,
         owners: &[u16],
         merge: Merge,
-        mut push: impl FnMut(&mut Core, usize, Header, &[&[u8]]),
+        mut push: impl FnMut(&mut Core, usize, Header, &[usize]),
     ) -> (GatherItem, usize) {
-        let mut shards = owners.to_vec();
-        shards.sort_unstable();
-        shards.dedup();
-        let step = header.command.spec.keys.step();
-        let mut places = Vec::with_capacity(owners.len());
-        header.command.spec.keys.for_each(words, |index| places.push(index));
-        for (number, shard) in shards.iter().enumerate() {
+        let keys = header.command.spec.keys;
+        let mut owner_of_next = owners.iter();
+        let mut first_key = None;
+        let mut parts: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        keys.for_each(words, |key| {
+            let owner = owner_of_next.next().expect("invariant: each key has an owner");
+            let head = 0..*first_key.get_or_insert(key);
+            let part = parts.entry(*owner).or_insert_with(|| head.collect());
+            part.extend(key..key + keys.step());
+        });
+        for (number, (shard, part)) in parts.iter().enumerate() {
             let header = Header { is_counted: number > 0, ..*header };
-            let mut part: Vec<&[u8]> = words.iter().take(places[0]).collect();
-            for (place, _) in places.iter().zip(owners).filter(|(_, owner)| *owner == shard) {
-                part.extend(words.iter().skip(*place).take(step));
-            }
-            push(self, usize::from(*shard), header, &part);
+            push(self, usize::from(*shard), header, part);
         }
-        let count = shards.len();
         let item = match merge {
             Merge::ByKey => GatherItem::ByKey(owners.to_vec()),
-            merge => GatherItem::Merged(merge, shards),
+            merge => GatherItem::Merged(merge, parts.keys().copied().collect()),
         };
-        (item, count)
+        (item, parts.len())
     }
 
     /// Awaits parts of a reply from several cores.

@@ -163,6 +163,13 @@ impl<'a> Iterator for Words<'a> {
         Some(self.arguments.resolve(first))
     }
 
+    /// At once, so that to skip words costs nothing.
+    #[inline]
+    fn nth(&mut self, count: usize) -> Option<&'a [u8]> {
+        self.arguments = self.arguments.from(count);
+        self.next()
+    }
+
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.arguments.len(), Some(self.arguments.len()))
@@ -223,13 +230,28 @@ impl ArgumentArena {
     pub fn push(&mut self, arguments: &Arguments<'_>) -> ArgumentRange {
         let first = self.spans.len();
         self.spans.reserve(arguments.len());
-        for (index, word) in arguments.iter().enumerate() {
-            match arguments.shared(index) {
-                Some(shared) => self.push_shared(shared.clone()),
-                None => self.push_word(word),
-            }
+        for index in 0..arguments.len() {
+            self.push_word_of(arguments, index);
         }
         self.range_from(first)
+    }
+
+    /// Appends one command made of some words of another, by their indices.
+    pub fn push_selected(&mut self, arguments: &Arguments<'_>, indices: &[usize]) -> ArgumentRange {
+        let first = self.spans.len();
+        self.spans.reserve(indices.len());
+        for index in indices {
+            self.push_word_of(arguments, *index);
+        }
+        self.range_from(first)
+    }
+
+    #[inline]
+    fn push_word_of(&mut self, arguments: &Arguments<'_>, index: usize) {
+        match arguments.shared(index) {
+            Some(shared) => self.push_shared(shared.clone()),
+            None => self.push_word(&arguments[index]),
+        }
     }
 
     /// Appends one command made of plain words.
@@ -339,6 +361,18 @@ mod tests {
     }
 
     #[test]
+    fn some_words_of_a_command_become_another_and_large_ones_are_shared() {
+        let mut arena = ArgumentArena::new();
+        let large = vec![b'x'; LARGE_ARGUMENT_BYTES];
+        let range = arena.push_words(&[b"MSET", b"a", b"1", b"b", &large, b"c", b"3"]);
+        let mut other = ArgumentArena::new();
+        let part = other.push_selected(&arena.get(range), &[0, 3, 4, 5, 6]);
+        let words: Vec<&[u8]> = other.get(part).iter().collect();
+        assert_eq!(words, [&b"MSET"[..], b"b", &large, b"c", b"3"]);
+        assert_eq!(arena.get(range)[4].as_ptr(), other.get(part)[2].as_ptr());
+    }
+
+    #[test]
     fn views_can_be_narrowed_and_walked_from_both_ends() {
         let mut arena = ArgumentArena::new();
         let range = arena.push_words(&[b"a", b"b", b"c", b"d"]);
@@ -349,6 +383,8 @@ mod tests {
         let mut words = arguments.iter();
         assert_eq!((words.next(), words.next_back()), (Some(&b"a"[..]), Some(&b"d"[..])));
         assert_eq!(words.len(), 2);
+        assert_eq!(words.clone().nth(1), Some(&b"c"[..]));
+        assert_eq!(words.clone().nth(2), None);
         assert_eq!(words.rev().collect::<Vec<_>>(), [b"c", b"b"]);
     }
 
