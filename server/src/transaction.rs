@@ -94,14 +94,13 @@ impl Core {
         }
         self.outbox.close(execute.origin, out);
         let part = part.filter(|_| execute.has_parts);
-        let changed = self.shard.keyspace.ready.end_record();
+        let mut changed = vec![Vec::new(); self.cores];
+        for name in self.shard.keyspace.ready.end_record() {
+            changed[self.owner(&name.1)].push(name);
+        }
         for loan in loans {
             let entries = self.shard.keyspace.take_everywhere(&loan.keys);
-            let changed = changed
-                .iter()
-                .filter(|(_, key)| self.owner(key) == usize::from(loan.from))
-                .cloned()
-                .collect();
+            let changed = mem::take(&mut changed[usize::from(loan.from)]);
             let homecoming = Homecoming {
                 id: loan.id,
                 entries,

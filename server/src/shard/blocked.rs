@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use ringlet_protocol::reply::Reply;
 use ringlet_runtime::timers::TimerId;
 
-use crate::message::{Client, Origin, OwnedCommand};
+use crate::message::{Client, Name, Origin, OwnedCommand};
 use crate::shard::kind::ValueType;
 
 /// What a timed-out client gets.
@@ -144,12 +144,33 @@ pub struct Waiter {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct WaiterId(u64);
 
+/// Names in the order in which they came, each once.
+#[derive(Default)]
+struct Names {
+    order: VecDeque<Name>,
+    members: AHashSet<Name>,
+}
+
+impl Names {
+    fn add(&mut self, name: &Name) {
+        if self.members.insert(name.clone()) {
+            self.order.push_back(name.clone());
+        }
+    }
+
+    fn next(&mut self) -> Option<Name> {
+        let name = self.order.pop_front()?;
+        self.members.remove(&name);
+        Some(name)
+    }
+}
+
 /// Queues of waiters by key, and the keys that were changed since they were last looked at.
 #[derive(Default)]
 pub struct ReadyKeys {
-    queues: AHashMap<(usize, Box<[u8]>), VecDeque<WaiterId>>,
-    ready: VecDeque<(usize, Box<[u8]>)>,
-    recorded: Option<Vec<(usize, Box<[u8]>)>>,
+    queues: AHashMap<Name, VecDeque<WaiterId>>,
+    ready: Names,
+    recorded: Option<Names>,
 }
 
 impl ReadyKeys {
@@ -162,13 +183,11 @@ impl ReadyKeys {
     /// A key has changed: if somebody waits for it, it is looked at when the command is over.
     pub fn changed(&mut self, db: usize, key: &[u8]) {
         let name = (db, Box::from(key));
-        if let Some(recorded) = &mut self.recorded
-            && !recorded.contains(&name)
-        {
-            recorded.push(name.clone());
+        if let Some(recorded) = &mut self.recorded {
+            recorded.add(&name);
         }
-        if self.queues.contains_key(&name) && !self.ready.contains(&name) {
-            self.ready.push_back(name);
+        if self.queues.contains_key(&name) {
+            self.ready.add(&name);
         }
     }
 
@@ -176,27 +195,23 @@ impl ReadyKeys {
     pub fn all_changed(&mut self, db: usize) {
         let mut names: Vec<_> = self.queues.keys().filter(|name| name.0 == db).cloned().collect();
         names.sort();
-        for name in names {
-            if !self.ready.contains(&name) {
-                self.ready.push_back(name);
-            }
-        }
+        names.iter().for_each(|name| self.ready.add(name));
     }
 
     /// From here on changes are written down for [`ReadyKeys::end_record`]: entries of other shards
     /// are here on loan, and their owners must hear what happened to them.
     pub fn begin_record(&mut self) {
-        self.recorded = Some(Vec::new());
+        self.recorded = Some(Names::default());
     }
 
-    /// The changes since [`ReadyKeys::begin_record`].
-    pub fn end_record(&mut self) -> Vec<(usize, Box<[u8]>)> {
-        self.recorded.take().unwrap_or_default()
+    /// The changes since [`ReadyKeys::begin_record`], each key once.
+    pub fn end_record(&mut self) -> VecDeque<Name> {
+        self.recorded.take().unwrap_or_default().order
     }
 
     /// The next key to look at.
-    pub fn next_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
-        self.ready.pop_front()
+    pub fn next_ready(&mut self) -> Option<Name> {
+        self.ready.next()
     }
 
     /// Takes a waiter out of a key's queue.
@@ -211,7 +226,7 @@ impl ReadyKeys {
     }
 
     /// The waiters of a key in order of arrival.
-    pub fn queue(&self, name: &(usize, Box<[u8]>)) -> Vec<WaiterId> {
+    pub fn queue(&self, name: &Name) -> Vec<WaiterId> {
         self.queues.get(name).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
     }
 }
@@ -279,5 +294,38 @@ impl Blocked {
             ready.leave(waiter.command.header.db, key, id);
         }
         Some(waiter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_recorded_once_and_in_order() {
+        let mut ready = ReadyKeys::default();
+        ready.begin_record();
+        for key in [b"b", b"a", b"b", b"c", b"a"] {
+            ready.changed(0, key);
+        }
+        ready.changed(1, b"a");
+        let names = |keys: &[(usize, &[u8])]| -> Vec<Name> {
+            keys.iter().map(|(db, key)| (*db, Box::from(*key))).collect()
+        };
+        assert_eq!(ready.end_record(), names(&[(0, b"b"), (0, b"a"), (0, b"c"), (1, b"a")]));
+        assert!(ready.is_idle());
+        assert_eq!(ready.next_ready(), None, "nobody waits for any of them");
+    }
+
+    #[test]
+    fn a_key_that_is_ready_is_looked_at_once_until_it_changes_again() {
+        let mut ready = ReadyKeys::default();
+        ready.queues.insert((0, Box::from(*b"k")), VecDeque::from([WaiterId(0)]));
+        for _ in 0..2 {
+            ready.changed(0, b"k");
+            ready.all_changed(0);
+            assert_eq!(ready.next_ready(), Some((0, Box::from(*b"k"))));
+            assert_eq!(ready.next_ready(), None);
+        }
     }
 }
