@@ -16,6 +16,7 @@ use ringlet_runtime::ring::SocketId;
 use crate::command::spec::flags;
 use crate::command::table::Command;
 use crate::config::Config;
+use crate::input::Input;
 use crate::limits::PIPELINE_UNANSWERED_MAX;
 use crate::message::{Client, Header, Origin, WatchCheck, Watcher};
 use crate::pending::Pending;
@@ -152,7 +153,7 @@ pub struct Connection {
     /// What the parser must accept has changed (AUTH, CONFIG SET).
     pub has_new_limits: bool,
     /// Received and not parsed.
-    pub input: Vec<u8>,
+    pub input: Input,
     /// Written and not handed to the ring.
     pub output: ReplyBuffer,
     /// Bytes the ring is sending.
@@ -251,7 +252,7 @@ impl Connection {
             commands: 0,
             parser,
             has_new_limits: false,
-            input: Vec::new(),
+            input: Input::default(),
             output: ReplyBuffer::new(),
             sending_bytes: 0,
             soft_limit_since_ms: None,

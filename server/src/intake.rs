@@ -11,7 +11,7 @@ use crate::command::table::{self, Command};
 use crate::config::DebugAccess;
 use crate::connection::{Connection, Ending, ReplyMode};
 use crate::core::Core;
-use crate::limits::{BATCH_COMMANDS_MAX, INPUT_BYTES_KEPT};
+use crate::limits::BATCH_COMMANDS_MAX;
 
 /// What came of a command.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ impl Core {
         let mut is_short = false;
         let has_room = self.batches.iter().all(|batch| batch.items.len() < BATCH_COMMANDS_MAX);
         while !is_short && has_room && connection.may_parse() {
-            let rest = &input[consumed..];
+            let rest = &input.rest()[consumed..];
             if connection.has_new_limits {
                 connection.has_new_limits = false;
                 let is_authenticated = connection.is_authenticated;
@@ -72,14 +72,7 @@ impl Core {
             }
             consumed += length;
         }
-        if consumed == input.len() {
-            input.clear();
-            if input.capacity() > INPUT_BYTES_KEPT {
-                input = Vec::new();
-            }
-        } else {
-            input.drain(..consumed);
-        }
+        input.consume(consumed);
         let is_stalled = !is_short && (!input.is_empty() || connection.postponed.is_some());
         connection.input = input;
         connection.parser = parser;

@@ -17,6 +17,7 @@ pub mod gather;
 pub mod gauges;
 pub mod help;
 pub mod info;
+pub mod input;
 pub mod intake;
 pub mod latency;
 pub mod limits;

@@ -25,6 +25,10 @@ pub const PIPELINE_UNANSWERED_MAX: usize = 1024;
 /// Bytes of unparsed input of one connection, after which nothing more is received for it.
 pub const INPUT_BYTES_PAUSE: usize = 256 << 10;
 
+/// The same while a blocking command of it waits. Beyond that the end of the connection goes unnoticed
+/// until the command is answered.
+pub const INPUT_BYTES_PAUSE_BLOCKED: usize = 16 << 20;
+
 /// Bytes of input buffer that an idle connection keeps.
 pub const INPUT_BYTES_KEPT: usize = 16 << 10;
 

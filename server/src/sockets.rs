@@ -16,7 +16,10 @@ use crate::clients::client_of;
 use crate::config::{ClientClass, OutputLimit};
 use crate::connection::{Connection, Ending};
 use crate::core::Core;
-use crate::limits::{INPUT_BYTES_PAUSE, OUTPUT_BUFFERS_KEPT, OUTPUT_BYTES_KEPT};
+use crate::input::Input;
+use crate::limits::{
+    INPUT_BYTES_PAUSE, INPUT_BYTES_PAUSE_BLOCKED, OUTPUT_BUFFERS_KEPT, OUTPUT_BYTES_KEPT,
+};
 use crate::message::{Client, Work};
 
 const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
@@ -44,7 +47,7 @@ impl Core {
                 if let Some(mut connection) = taken {
                     let bytes = self.ring.bytes(&buffer);
                     self.statistics.input_bytes += bytes.len() as u64;
-                    connection.input.extend_from_slice(bytes);
+                    connection.input.append(bytes);
                     self.ring.release(buffer);
                     self.on_received(&mut connection);
                     self.put_back(connection);
@@ -130,21 +133,22 @@ impl Core {
         self.bound_input(connection);
     }
 
-    /// Stops receiving while too much is unparsed. Not while a blocking command waits: then the end of
-    /// the connection must be noticed, and the query buffer's limit is the bound.
+    /// Stops receiving while too much is unparsed; later while a blocking command waits, for then the
+    /// end of the connection should be noticed.
     fn bound_input(&mut self, connection: &mut Connection) {
         if connection.ending != Ending::Open || connection.has_ended {
             return;
         }
         let unparsed = connection.input.len();
+        let pause = match connection.waiting {
+            None => INPUT_BYTES_PAUSE,
+            Some(_) => INPUT_BYTES_PAUSE_BLOCKED,
+        };
         if unparsed + connection.parser.buffered_bytes() > self.config.query_buffer_bytes_max {
             self.statistics.query_buffer_limit_disconnections += 1;
             tracing::warn!("closing client {}: query buffer limit reached", connection.address);
             self.close(connection);
-        } else if unparsed > INPUT_BYTES_PAUSE
-            && connection.is_stalled
-            && connection.waiting.is_none()
-        {
+        } else if unparsed > pause && connection.is_stalled {
             if !connection.is_receive_paused {
                 connection.is_receive_paused = true;
                 self.ring.pause_receive(connection.socket);
@@ -290,7 +294,7 @@ impl Core {
             return;
         }
         connection.ending = Ending::Closing;
-        connection.input = Vec::new();
+        connection.input = Input::default();
         connection.postponed = None;
         connection.is_stalled = false;
         self.end_connection_watch(connection);
