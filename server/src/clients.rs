@@ -6,18 +6,44 @@ use ringlet_runtime::ring::SocketId;
 
 use crate::connection::Connection;
 use crate::message::Client;
+use crate::stall::Stall;
 
 /// The connections of one core.
 #[derive(Default)]
 pub struct Clients {
     places: Vec<Option<Box<Connection>>>,
     len: usize,
-    /// Places of connections with output that was not handed to the ring.
-    pub dirty: Vec<u32>,
-    /// Places of connections with input that could not be parsed yet.
-    pub stalled: Vec<u32>,
+    /// Those that the core loop has to look at.
+    pub lists: Lists,
     /// Places of monitors.
     pub monitors: Vec<u32>,
+}
+
+/// Places of connections that the core loop has to look at.
+#[derive(Default)]
+pub struct Lists {
+    /// There is output that was not handed to the ring.
+    pub dirty: Vec<u32>,
+    /// What has stalled them is gone.
+    pub retry: Vec<u32>,
+}
+
+impl Lists {
+    /// Notes that a connection has output for the ring.
+    #[inline]
+    pub fn mark_dirty(&mut self, connection: &mut Connection) {
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(connection.client.index);
+        }
+    }
+
+    /// Notes that the input of a stalled connection is to be parsed further.
+    #[inline]
+    pub fn retry(&mut self, connection: &mut Connection) {
+        connection.stall = Some(Stall::Over);
+        self.retry.push(connection.client.index);
+    }
 }
 
 /// The name of a socket's connection: its place and generation are the socket's.
@@ -85,15 +111,15 @@ impl Clients {
             .filter(|connection| connection.client == client)
     }
 
-    /// The connection of this name with the list for [`Clients::mark_dirty`].
+    /// The connection of this name with the lists that it may have to stand in.
     #[inline]
-    pub fn get_with_dirty(&mut self, client: Client) -> (&mut Vec<u32>, Option<&mut Connection>) {
+    pub fn get_with_lists(&mut self, client: Client) -> (&mut Lists, Option<&mut Connection>) {
         let connection = self
             .places
             .get_mut(client.index as usize)
             .and_then(Option::as_deref_mut)
             .filter(|connection| connection.client == client);
-        (&mut self.dirty, connection)
+        (&mut self.lists, connection)
     }
 
     /// The connection at a place.
@@ -111,12 +137,12 @@ impl Clients {
         self.places.iter_mut().filter_map(Option::as_deref_mut)
     }
 
-    /// Notes that a connection has output for the ring.
-    #[inline]
-    pub fn mark_dirty(dirty: &mut Vec<u32>, connection: &mut Connection) {
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            dirty.push(connection.client.index);
+    /// Notes all stalled connections that `is_free` names as those to be tried again.
+    pub fn retry_where(&mut self, is_free: impl Fn(&Connection) -> bool) {
+        for connection in self.places.iter_mut().filter_map(Option::as_deref_mut) {
+            if is_free(connection) {
+                self.lists.retry(connection);
+            }
         }
     }
 }

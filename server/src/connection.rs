@@ -22,6 +22,7 @@ use crate::message::{Client, Header, Origin, WatchCheck, Watcher};
 use crate::pending::Pending;
 use crate::shard::blocked::Claim;
 use crate::shard::context::Caller;
+use crate::stall::Stall;
 
 /// The commands between MULTI and EXEC.
 #[derive(Default)]
@@ -142,7 +143,7 @@ pub struct Connection {
     pub waiting: Option<Waiting>,
     /// A command is unanswered that decides about those behind it: nothing more is parsed.
     pub held: Option<Hold>,
-    /// A command was parsed and not run (CLIENT PAUSE): the bytes it takes at the start of the input.
+    /// A command was parsed and not run, for it has to wait: the bytes it takes at the start of the input.
     pub postponed: Option<usize>,
     /// The last command, as CLIENT LIST shows it.
     pub last_command: Option<&'static crate::command::table::Command>,
@@ -170,8 +171,8 @@ pub struct Connection {
     pub ending: Ending,
     /// It is in the core's list of connections with output.
     pub is_dirty: bool,
-    /// It is in the core's list of connections with input that could not be parsed yet.
-    pub is_stalled: bool,
+    /// Why the rest of the input is not parsed.
+    pub stall: Option<Stall>,
     /// Receiving is paused because the input is not parsed.
     pub is_receive_paused: bool,
 }
@@ -261,7 +262,7 @@ impl Connection {
             has_ended: false,
             ending: Ending::Open,
             is_dirty: false,
-            is_stalled: false,
+            stall: None,
             is_receive_paused: false,
         }
     }

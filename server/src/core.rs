@@ -14,6 +14,7 @@ use ringlet_runtime::ring::{ListenerId, NetRing};
 use ringlet_runtime::timers::TimerWheel;
 use ringlet_runtime::wake::WakeHandle;
 
+use crate::batches::Batches;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::gauges::Gauges;
@@ -112,10 +113,8 @@ pub struct Core {
     pub channels: Channels,
     /// What this core owes the others.
     pub outbox: Outbox,
-    /// Requests that go out at the end of the pass, by core.
-    pub batches: Vec<Box<RequestBatch>>,
-    /// Emptied batches for reuse.
-    pub spare_batches: Vec<Box<RequestBatch>>,
+    /// Requests that go out at the end of the pass.
+    pub batches: Batches,
     /// The order of some connection's commands in `batches` must be fixed under the sequencer.
     pub needs_sequence: bool,
     /// Works that hold their keys and have not run.

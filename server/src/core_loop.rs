@@ -87,15 +87,16 @@ impl Core {
                 Timer::Wait(id) => self.time_out(id),
             }
         }
+        self.take_replies();
         self.retry_stalled();
-        let mut moved = self.take_replies();
-        moved |= self.dispatch();
-        moved |= self.publish_replies();
+        self.dispatch();
+        self.publish_replies();
         self.send_output();
-        has_work |= moved && !self.clients.stalled.is_empty();
-        has_work |= self.batches.iter().any(|batch| !batch.items.is_empty());
+        has_work |= !self.clients.lists.retry.is_empty() || self.batches.has_admitted();
+        has_work |= self.batches.ready().next().is_some();
         has_work |= (0..self.cores).any(|core| self.outbox.has_for(core));
-        has_work |= !self.clients.dirty.is_empty() || !self.resubmissions.is_empty();
+        has_work |= !self.clients.lists.dirty.is_empty();
+        has_work |= !self.resubmissions.is_empty() && self.batches.are_all_open();
         has_work |= self.work_in_background();
         if ticked {
             self.on_tick(had_events || has_work || !progress.was_idle);

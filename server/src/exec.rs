@@ -144,7 +144,7 @@ impl Core {
             append(&mut list, &one.header, queued.arena.get(one.words));
         }
         let check = watch.and_then(|watch| watch.check_on(shard as u16));
-        self.push_work(shard, Work::Transaction(Box::new(list), header.origin, check));
+        self.batches.push_work(shard, Work::Transaction(Box::new(list), header.origin, check));
         self.needs_sequence |= connection.aim(Targets::One(shard));
         connection.pending.wait(connection.is_muted());
     }
@@ -191,7 +191,7 @@ impl Core {
             if !list.commands.is_empty() {
                 cores += 1;
                 let work = Work::Transaction(Box::new(list), header.origin, None);
-                self.push_work(shard, work);
+                self.batches.push_work(shard, work);
             }
         }
         if cores == 0 {

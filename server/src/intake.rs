@@ -11,15 +11,15 @@ use crate::command::table::{self, Command};
 use crate::config::DebugAccess;
 use crate::connection::{Connection, Ending, ReplyMode};
 use crate::core::Core;
-use crate::limits::BATCH_COMMANDS_MAX;
+use crate::stall::Stall;
 
 /// What came of a command.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Handled {
     /// It is on its way or answered.
     Done,
-    /// It must be tried again later (CLIENT PAUSE).
-    Postponed,
+    /// It must be tried again when this is gone.
+    Postponed(Stall),
 }
 
 /// Longest part of the arguments that an error about an unknown command shows, as in Redis.
@@ -36,8 +36,8 @@ impl Core {
             std::mem::replace(&mut connection.parser, RequestParser::new(RequestLimits::default()));
         let mut consumed = 0;
         let mut is_short = false;
-        let has_room = self.batches.iter().all(|batch| batch.items.len() < BATCH_COMMANDS_MAX);
-        while !is_short && has_room && connection.may_parse() {
+        let mut stall = Stall::Replies;
+        while !is_short && connection.may_parse() {
             let rest = &input.rest()[consumed..];
             if connection.has_new_limits {
                 connection.has_new_limits = false;
@@ -51,8 +51,9 @@ impl Core {
             match step {
                 Step::Command => {
                     let words = parser.arguments(rest);
-                    if self.handle(connection, words) == Handled::Postponed {
+                    if let Handled::Postponed(obstacle) = self.handle(connection, words) {
                         connection.postponed = Some(length);
+                        stall = obstacle;
                         break;
                     }
                 }
@@ -76,9 +77,8 @@ impl Core {
         let is_stalled = !is_short && (!input.is_empty() || connection.postponed.is_some());
         connection.input = input;
         connection.parser = parser;
-        if is_stalled && connection.ending == Ending::Open && !connection.is_stalled {
-            connection.is_stalled = true;
-            self.clients.stalled.push(connection.client.index);
+        if is_stalled && connection.ending == Ending::Open {
+            self.stall(connection, stall);
         }
     }
 
@@ -116,12 +116,13 @@ impl Core {
             connection.reply_mode = ReplyMode::Skipping;
         }
         let handled = match self.check(connection, words) {
-            Ok(command) if self.is_paused(connection, command) => Handled::Postponed,
-            Ok(command) if connection.must_finish_before(command) => Handled::Postponed,
-            Ok(command) => {
-                self.accept(connection, command, words);
-                Handled::Done
-            }
+            Ok(command) => match self.obstacle(connection, command, words) {
+                Some(stall) => Handled::Postponed(stall),
+                None => {
+                    self.accept(connection, command, words);
+                    Handled::Done
+                }
+            },
             Err((command, error)) => {
                 self.refuse(connection, command, error);
                 Handled::Done
@@ -186,21 +187,6 @@ impl Core {
                     || address.is_ok_and(|address| address.ip().to_canonical().is_loopback())
             }
         }
-    }
-
-    /// CLIENT PAUSE holds back all commands, or those that may write (EXEC counts by what it holds).
-    fn is_paused(&mut self, connection: &Connection, command: &'static Command) -> bool {
-        let Some(pause) = self.pause else { return false };
-        if self.monotonic_ms >= pause.until_ms {
-            self.pause = None;
-            return false;
-        }
-        let writes = |command: &Command| command.is(flags::WRITE | flags::MAY_REPLICATE);
-        let queued_writes = connection.transaction.as_ref().is_some_and(|queued| {
-            command.is(flags::ENDS_TRANSACTION)
-                && queued.commands.iter().any(|(header, _)| writes(header.command))
-        });
-        !command.is(flags::WHILE_PAUSED) && (!pause.writes_only || writes(command) || queued_writes)
     }
 
     /// Takes a checked command: into the transaction, or on its way.

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod banner;
+pub mod batches;
 pub mod clients;
 pub mod command;
 pub mod config;
@@ -39,6 +40,7 @@ pub mod session;
 pub mod shard;
 pub mod slow_log;
 pub mod sockets;
+pub mod stall;
 pub mod statistics;
 pub mod transaction;
 

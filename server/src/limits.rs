@@ -5,19 +5,21 @@
 /// Cores that one process runs at most.
 pub const SHARDS_MAX: usize = 1024;
 
-/// Batches that one core's queue holds at least; a core that finds too little room waits with its batch and
-/// stops reading from the clients whose commands are in it.
+/// Batches that one core's queue holds at least. Each core has an equal share of the places; one that has
+/// used up its share of a queue stops reading from the clients whose next command would go there.
 pub const MESH_BATCHES_MAX: usize = 1024;
 
-/// The bound for this many cores: each may reserve one place between a look at the room that is left and
-/// another's reservation, so there must be several places for each.
+/// The bound for this many cores: each must have several places.
 pub fn mesh_batches_max(cores: usize) -> usize {
     (cores * 4).next_power_of_two().max(MESH_BATCHES_MAX)
 }
 
-/// Commands in one batch, after which no further client of that core is read in the pass. The client
-/// that is being read may add [`PIPELINE_UNANSWERED_MAX`] to it.
+/// Commands in one batch, after which no client's command is added to it in the pass. What does not wait
+/// for room comes on top: the parts of the last command, and works that nobody's reply depends on.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
+
+/// Emptied batches that a core keeps for reuse, for each core that it sends to.
+pub const SPARE_BATCHES_PER_CORE: usize = 8;
 
 /// Unanswered commands of one connection, after which no more of its input is parsed.
 pub const PIPELINE_UNANSWERED_MAX: usize = 1024;

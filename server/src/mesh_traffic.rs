@@ -6,7 +6,6 @@
 use ringlet_protocol::reply::{ReplyPosition, ReplyRange};
 use ringlet_runtime::mesh::{Mesh, Place};
 
-use crate::clients::Clients;
 use crate::connection::Targets;
 use crate::core::Core;
 use crate::gather::{Gather, is_null_array};
@@ -14,6 +13,7 @@ use crate::limits::BATCHES_PER_PASS_MAX;
 use crate::message::{Client, Note, ReplyBatch, RequestBatch};
 use crate::pending::Delivery;
 use crate::planted::{self, Bug};
+use crate::stall::Stall;
 
 impl Core {
     /// Executes requests that have arrived; true when more may be waiting.
@@ -27,36 +27,27 @@ impl Core {
         true
     }
 
-    /// Takes replies that have arrived; true when there were some.
-    pub fn take_replies(&mut self) -> bool {
-        let mut any = false;
+    /// Takes replies that have arrived.
+    pub fn take_replies(&mut self) {
         while let Some(batch) = self.reply_inbox.receive() {
             self.deliver(batch);
-            any = true;
         }
-        any
     }
 
-    /// Submits what the pass has collected for the shards. Returns true when something was submitted.
-    /// When a queue has no room nothing is: its clients stay stalled and the next pass tries again.
-    pub fn dispatch(&mut self) -> bool {
+    /// Submits what the pass has collected for the shards. There is room for all that a client waits for:
+    /// nothing was routed to a shard that was not open.
+    pub fn dispatch(&mut self) {
         self.resubmit_waiters();
-        if self.batches.iter().all(|batch| batch.items.is_empty()) {
-            return false;
+        let mut targets: Vec<usize> = self.batches.ready().collect();
+        if targets.is_empty() {
+            return;
         }
         if self.cores == 1 {
-            let batch = self.take_batch(0);
+            let batch = self.batches.take(0);
             self.execute_batch(batch);
-            return true;
+            return;
         }
-        let mut targets: Vec<usize> =
-            (0..self.cores).filter(|core| !self.batches[*core].items.is_empty()).collect();
         let requests = self.shared.requests.clone();
-        let has_room =
-            |core: &usize| requests.backlog(*core) as usize + self.cores < requests.capacity();
-        if !targets.iter().all(has_room) {
-            return false;
-        }
         while targets.len() > 1 && planted::has(Bug::PublishBeforeReserve) {
             let place = requests.reserve(targets.remove(0));
             self.publish(&requests, place);
@@ -80,22 +71,21 @@ impl Core {
         for place in places {
             has_rung |= self.publish(&requests, place);
         }
-        if runs_here && !self.batches[self.index].items.is_empty() {
+        if runs_here && targets.contains(&self.index) {
             if has_rung {
                 // Nobody else rings them, so they must not sleep through this core's own batch. A
                 // broken ring shows in the next wait.
                 let _ = self.ring.submit();
             }
-            let batch = self.take_batch(self.index);
+            let batch = self.batches.take(self.index);
             self.execute_batch(batch);
         }
-        true
     }
 
     /// Puts the batch for a core into its place; true when that core slept and is to be rung.
     fn publish(&mut self, requests: &Mesh<Box<RequestBatch>>, place: Place) -> bool {
         let core = place.core();
-        let batch = self.take_batch(core);
+        let batch = self.batches.take(core);
         self.statistics.batches_sent += 1;
         self.statistics.commands_sent += batch.items.len() as u64;
         requests.publish(place, batch);
@@ -106,31 +96,28 @@ impl Core {
         sleeps
     }
 
-    fn take_batch(&mut self, core: usize) -> Box<RequestBatch> {
-        let mut fresh = self.spare_batches.pop().unwrap_or_default();
-        fresh.from = self.index as u16;
-        std::mem::replace(&mut self.batches[core], fresh)
-    }
-
     fn ring_core(&mut self, core: usize) {
         if let Some(bell) = self.shared.bells[core].get() {
             self.ring.wake(bell);
         }
     }
 
-    /// Submits the commands of waiters again that must run over several shards.
+    /// Submits the commands of waiters again that must run over several shards, when all of them are open.
     fn resubmit_waiters(&mut self) {
         for id in std::mem::take(&mut self.resubmissions) {
             if let Some(waiter) = self.shard.blocked.get_mut(id) {
                 let (command, claim) = (waiter.command.clone(), waiter.claim.clone());
-                self.push_spanning_command(command, Some(claim));
+                if self.closed_owner(command.header.command.spec.keys, command.words()).is_some() {
+                    self.resubmissions.push(id);
+                } else {
+                    self.push_spanning_command(command, Some(claim));
+                }
             }
         }
     }
 
-    /// Hands on what this core owes the others, and takes what it owes itself. Returns true when a
-    /// connection of this core got a reply.
-    pub fn publish_replies(&mut self) -> bool {
+    /// Hands on what this core owes the others, and takes what it owes itself.
+    pub fn publish_replies(&mut self) {
         let replies = self.shared.replies.clone();
         for core in 0..self.cores {
             if core == self.index
@@ -145,13 +132,10 @@ impl Core {
                 self.ring_core(core);
             }
         }
-        let mut any = false;
         while self.outbox.has_for(self.index) {
             let batch = self.outbox.take(self.index);
             self.deliver(batch);
-            any = true;
         }
-        any
     }
 
     /// Counts what is known of a command only when all its parts are there.
@@ -181,7 +165,7 @@ impl Core {
         for head in &batch.replies {
             let range = ReplyRange { start, end: head.end };
             start = head.end;
-            let (dirty, connection) = self.clients.get_with_dirty(head.origin.client);
+            let (lists, connection) = self.clients.get_with_lists(head.origin.client);
             let Some(connection) = connection else { continue };
             let sequence = head.origin.sequence;
             let output = &mut connection.output;
@@ -206,7 +190,10 @@ impl Core {
             if connection.pending.is_empty() {
                 connection.targets = Targets::None;
             }
-            Clients::mark_dirty(dirty, connection);
+            if connection.stall == Some(Stall::Replies) {
+                lists.retry(connection);
+            }
+            lists.mark_dirty(connection);
             lines.into_iter().for_each(|line| self.show_everywhere(line));
             if let Some(gather) = gathered {
                 self.note_gathered(head.origin.client, *gather);
@@ -222,8 +209,7 @@ impl Core {
                 Note::SlowPart(..) => {}
             }
         }
-        self.spare_batches.extend(batch.spent.drain(..).take(self.cores * 4));
-        self.spare_batches.truncate(self.cores * 8);
+        self.batches.come_back(usize::from(batch.from), batch.spent.drain(..));
         self.outbox.recycle(batch);
     }
 }

@@ -24,6 +24,7 @@ use ringlet_store::{KeyHasher, Limits};
 
 use crate::admin;
 use crate::banner;
+use crate::batches::Batches;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::core::{Core, Shared};
@@ -249,10 +250,7 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         clients: Clients::default(),
         channels: Channels::default(),
         outbox: Outbox::new(index as u16, cores),
-        batches: (0..cores)
-            .map(|_| Box::new(RequestBatch { from: index as u16, ..RequestBatch::default() }))
-            .collect(),
-        spare_batches: Vec::new(),
+        batches: Batches::new(index as u16, cores, shared.requests.capacity()),
         needs_sequence: false,
         runnable: VecDeque::new(),
         is_performing: false,

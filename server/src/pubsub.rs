@@ -12,7 +12,6 @@ use ringlet_base::glob;
 use ringlet_protocol::reply::ReplyBuffer;
 use ringlet_protocol::reply::{Reply, Version};
 
-use crate::clients::Clients;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::message::Client;
@@ -110,8 +109,8 @@ impl Core {
 
     /// Notes that a connection of this core has output.
     pub fn mark_output(&mut self, client: Client) {
-        if let (dirty, Some(connection)) = self.clients.get_with_dirty(client) {
-            Clients::mark_dirty(dirty, connection);
+        if let (lists, Some(connection)) = self.clients.get_with_lists(client) {
+            lists.mark_dirty(connection);
         }
     }
 }

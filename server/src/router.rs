@@ -15,7 +15,7 @@ use crate::command::spec::{Keys, Merge, Run, flags};
 use crate::connection::{Connection, Targets, Waiting, Watch};
 use crate::core::Core;
 use crate::gather::{Gather, Item as GatherItem, Shape};
-use crate::message::{Body, Execute, Header, Item, Lend, Name, OwnedCommand, WatchCheck, Work};
+use crate::message::{Body, Execute, Header, Lend, Name, OwnedCommand, WatchCheck, Work};
 use crate::session::Session;
 use crate::shard::blocked::Claim;
 
@@ -107,14 +107,12 @@ impl Core {
         if header.command.is(flags::BLOCKING) {
             let claim = self.await_claim(connection, header, vec![shard as u16]);
             let command = Box::new(OwnedCommand::new(header, words));
-            self.push_work(shard, Work::Command(command, Some(claim)));
+            self.batches.push_work(shard, Work::Command(command, Some(claim)));
         } else if shard == self.index && self.can_run_now(connection, header, words) {
             self.run_now(connection, header, words);
             return;
         } else {
-            let batch = &mut self.batches[shard];
-            let range = batch.arena.push(&words);
-            batch.items.push(Item::Command(*header, range));
+            self.batches.push_command(shard, *header, words);
         }
         self.needs_sequence |= connection.aim(Targets::One(shard));
         connection.pending.wait(connection.is_muted());
@@ -168,11 +166,6 @@ impl Core {
         self.scratch = scratch;
     }
 
-    /// Adds a work to the batch for a shard.
-    pub fn push_work(&mut self, shard: usize, work: Work) {
-        self.batches[shard].items.push(Item::Work(work));
-    }
-
     fn await_claim(
         &mut self,
         connection: &mut Connection,
@@ -199,10 +192,8 @@ impl Core {
         merge: Merge,
     ) {
         for core in cores.clone() {
-            let batch = &mut self.batches[core];
-            let range = batch.arena.push(&words);
             let header = Header { is_counted: core != self.index, is_part: true, ..*header };
-            batch.items.push(Item::Command(header, range));
+            self.batches.push_command(core, header, words);
         }
         if header.command.is(flags::BARRIER) {
             let before = connection.settings();
@@ -224,9 +215,7 @@ impl Core {
         merge: Merge,
     ) {
         let push = |core: &mut Core, shard: usize, header, part: &[usize]| {
-            let batch = &mut core.batches[shard];
-            let range = batch.arena.push_selected(&words, part);
-            batch.items.push(Item::Command(header, range));
+            core.batches.push_part(shard, header, words, part);
         };
         let part = Header { is_part: true, ..*header };
         let (item, shards) = self.push_parts(&part, words, owners, merge, push);
@@ -339,7 +328,7 @@ impl Core {
             let keys = if everything { Vec::new() } else { keys };
             let watch = check_on(*lender);
             let lend = Lend { id, executor, keys, everything, watch };
-            self.push_work(usize::from(*lender), Work::Lend(Box::new(lend)));
+            self.batches.push_work(usize::from(*lender), Work::Lend(Box::new(lend)));
         }
         let keys = std::mem::take(&mut by_owner[usize::from(executor)]);
         let execute = Execute {
@@ -352,7 +341,7 @@ impl Core {
             origin: header.origin,
             body,
         };
-        self.push_work(usize::from(executor), Work::Execute(Box::new(execute)));
+        self.batches.push_work(usize::from(executor), Work::Execute(Box::new(execute)));
         self.needs_sequence |= self.cores > 1;
         executor
     }
@@ -385,7 +374,7 @@ impl Core {
         let shards: Vec<u16> = names.keys().copied().collect();
         for (shard, names) in names {
             let work = Work::Watch(header.origin, header.version, watch.watcher, names);
-            self.push_work(usize::from(shard), work);
+            self.batches.push_work(usize::from(shard), work);
         }
         connection.watch = Some(watch);
         let count = shards.len();
@@ -398,7 +387,7 @@ impl Core {
         if let Some(watch) = connection.watch.take() {
             for (shard, keys) in watch.keys {
                 let check = WatchCheck { watcher: watch.watcher, keys };
-                self.push_work(usize::from(shard), Work::Unwatch(check));
+                self.batches.push_work(usize::from(shard), Work::Unwatch(check));
             }
         }
     }

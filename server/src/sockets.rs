@@ -129,13 +129,15 @@ impl Core {
             return;
         }
         connection.active_ms = self.monotonic_ms;
-        self.take_input(connection);
+        if connection.stall.is_none() {
+            self.take_input(connection);
+        }
         self.bound_input(connection);
     }
 
     /// Stops receiving while too much is unparsed; later while a blocking command waits, for then the
     /// end of the connection should be noticed.
-    fn bound_input(&mut self, connection: &mut Connection) {
+    pub fn bound_input(&mut self, connection: &mut Connection) {
         if connection.ending != Ending::Open || connection.has_ended {
             return;
         }
@@ -148,7 +150,7 @@ impl Core {
             self.statistics.query_buffer_limit_disconnections += 1;
             tracing::warn!("closing client {}: query buffer limit reached", connection.address);
             self.close(connection);
-        } else if unparsed > pause && connection.is_stalled {
+        } else if unparsed > pause && connection.stall.is_some() {
             if !connection.is_receive_paused {
                 connection.is_receive_paused = true;
                 self.ring.pause_receive(connection.socket);
@@ -182,10 +184,10 @@ impl Core {
 
     /// A connection that sends nothing more ends when all it has sent has run and is answered; at once
     /// when it waits for a key, for nobody is there to take the element.
-    fn end_when_done(&mut self, connection: &mut Connection) {
+    pub fn end_when_done(&mut self, connection: &mut Connection) {
         if connection.waiting.is_some() {
             self.close(connection);
-        } else if !connection.is_stalled && connection.ending == Ending::Open {
+        } else if connection.stall.is_none() && connection.ending == Ending::Open {
             connection.ending = Ending::AfterReplies;
         }
     }
@@ -195,30 +197,14 @@ impl Core {
         let has_news = !connection.output.is_empty() || connection.ending == Ending::AfterReplies;
         if has_news && !connection.is_dirty {
             connection.is_dirty = true;
-            self.clients.dirty.push(connection.client.index);
+            self.clients.lists.dirty.push(connection.client.index);
         }
         self.clients.put_back(connection);
     }
 
-    /// Tries connections again whose input could not be parsed when it came.
-    pub fn retry_stalled(&mut self) {
-        for place in std::mem::take(&mut self.clients.stalled) {
-            let Some(mut connection) = self.clients.take(place) else { continue };
-            if connection.is_stalled {
-                connection.is_stalled = false;
-                self.take_input(&mut connection);
-                self.bound_input(&mut connection);
-                if connection.has_ended {
-                    self.end_when_done(&mut connection);
-                }
-            }
-            self.put_back(connection);
-        }
-    }
-
     /// Hands output to the ring; closes what has said its last.
     pub fn send_output(&mut self) {
-        for place in std::mem::take(&mut self.clients.dirty) {
+        for place in std::mem::take(&mut self.clients.lists.dirty) {
             let Some(mut connection) = self.clients.take(place) else { continue };
             connection.is_dirty = false;
             self.send_output_of(&mut connection);
@@ -296,7 +282,7 @@ impl Core {
         connection.ending = Ending::Closing;
         connection.input = Input::default();
         connection.postponed = None;
-        connection.is_stalled = false;
+        self.end_stall(connection);
         self.end_connection_watch(connection);
         self.stop_waiting(connection);
         self.channels.forget(connection);
@@ -312,7 +298,7 @@ impl Core {
         if let Some(waiting) = connection.waiting.take() {
             waiting.claim.cancel();
             for shard in waiting.shards {
-                self.push_work(usize::from(shard), Work::Forget(connection.client));
+                self.batches.push_work(usize::from(shard), Work::Forget(connection.client));
             }
         }
     }

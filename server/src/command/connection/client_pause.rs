@@ -46,8 +46,8 @@ fn run(core: &mut Core, _: &Header, words: Arguments<'_>, reply: &mut Reply<'_>)
         _ => return Err(unknown_syntax(words)),
     };
     let until_ms = end_of_pause(&words[2], core.monotonic_ms)?;
-    let running = core.pause.filter(|pause| core.monotonic_ms < pause.until_ms);
-    core.pause = Some(prolonged(running, Pause { until_ms, writes_only }));
+    core.end_pause_in_time();
+    core.pause = Some(prolonged(core.pause, Pause { until_ms, writes_only }));
     reply.ok();
     Ok(())
 }

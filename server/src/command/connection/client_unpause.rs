@@ -35,7 +35,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(core: &mut Core, _: &Header, _: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    core.pause = None;
+    core.end_pause();
     reply.ok();
     Ok(())
 }
