@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use ringlet_protocol::reply::ReplyBuffer;
-use ringlet_runtime::clock::TickClock;
+use ringlet_runtime::clock::{self, TickClock};
 use ringlet_runtime::mesh::{Inbox, Mesh};
 use ringlet_runtime::ring::{ListenerId, NetRing};
 use ringlet_runtime::timers::TimerWheel;
@@ -133,11 +133,16 @@ pub struct Core {
     pub shared: Arc<Shared>,
     /// Time per command.
     pub ticks: TickClock,
-    /// Wall clock in milliseconds, read once per pass: for expiry times and what clients are shown.
+    /// Wall clock in milliseconds, read once per pass, and between works when commands have taken long:
+    /// for expiry times and what clients are shown.
     pub now_ms: i64,
-    /// Monotonic clock in milliseconds, read once per pass: for all that lasts or is to happen later,
-    /// as the wall clock may be set.
+    /// Monotonic clock in milliseconds, read with the wall clock: for all that lasts or is to happen
+    /// later, as the wall clock may be set.
     pub monotonic_ms: i64,
+    /// Clock ticks that commands have taken since the clocks were read.
+    pub ticks_since_clock: u64,
+    /// How many of them make the clocks stale.
+    pub clock_ticks_max: u64,
     /// Commands are held back (CLIENT PAUSE).
     pub pause: Option<Pause>,
     /// Scratch for replies of connection commands.
@@ -169,6 +174,21 @@ impl Core {
     /// This core's index as it travels in messages.
     pub fn number(&self) -> u16 {
         self.index as u16
+    }
+
+    /// Reads the clock again when it has become stale. Called between works, so that each sees one time.
+    #[inline]
+    pub fn renew_clock(&mut self) {
+        if self.ticks_since_clock > self.clock_ticks_max {
+            self.read_clock();
+        }
+    }
+
+    /// Reads the clocks.
+    pub fn read_clock(&mut self) {
+        self.ticks_since_clock = 0;
+        self.now_ms = clock::wall_clock_ms();
+        self.monotonic_ms = clock::monotonic_ms();
     }
 
     /// The shard that owns a key.

@@ -4,7 +4,6 @@
 
 use std::sync::atomic::Ordering;
 
-use ringlet_runtime::clock;
 use ringlet_runtime::cores;
 use ringlet_runtime::memory;
 use ringlet_runtime::ring::{Event, Wait};
@@ -42,8 +41,7 @@ pub async fn run(mut core: Core) {
         core.inbox.awake();
         core.reply_inbox.awake();
         let started = core.ticks.now();
-        core.now_ms = clock::wall_clock_ms();
-        core.monotonic_ms = clock::monotonic_ms();
+        core.read_clock();
         let ticked = core.pass(&mut events, &mut expired, &mut progress);
         core.note_pass(started);
         if core.shared.is_stopping.load(Ordering::Acquire) && core.is_stopped(&mut progress) {

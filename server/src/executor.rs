@@ -21,6 +21,7 @@ impl Core {
     /// Executes all that one core has sent in one batch.
     pub fn execute_batch(&mut self, mut batch: Box<RequestBatch>) {
         for item in batch.items.drain(..) {
+            self.renew_clock();
             match item {
                 Item::Command(header, range) => {
                     self.execute_command(&header, batch.arena.get(range));
@@ -101,6 +102,7 @@ impl Core {
     /// Counts a command that has run.
     #[inline]
     pub fn note_run(&mut self, header: &Header, words: Arguments<'_>, took: u64, failed: bool) {
+        self.ticks_since_clock = self.ticks_since_clock.wrapping_add(took);
         self.statistics.count(header.command, took, failed, header.is_counted);
         if self.statistics.is_slow(took) {
             self.log_slow(header, words, took);
@@ -129,6 +131,7 @@ impl Core {
             return;
         }
         while let Some((ticket, work)) = self.runnable.pop_front() {
+            self.renew_clock();
             if self.perform(ticket, work) {
                 self.shard.locks.release(ticket, &mut self.runnable);
                 self.serve_ready();

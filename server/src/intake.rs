@@ -50,6 +50,7 @@ impl Core {
             };
             match step {
                 Step::Command => {
+                    self.renew_clock();
                     let words = parser.arguments(rest);
                     if let Handled::Postponed(obstacle) = self.handle(connection, words) {
                         connection.postponed = Some(length);

@@ -48,6 +48,9 @@ pub const EXPIRE_WORK_PER_PASS: usize = 400;
 /// Elements freed in the background in one pass.
 pub const FREE_WORK_PER_PASS: usize = 400;
 
+/// Microseconds that commands may take before the clock is read again for those behind them.
+pub const CLOCK_AGE_US_MAX: u64 = 1_000;
+
 /// Milliseconds from tick to tick while the core is busy.
 pub const TICK_BUSY_MS: u32 = 10;
 

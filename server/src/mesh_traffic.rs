@@ -200,6 +200,7 @@ impl Core {
             }
         }
         for note in batch.notes.drain(..) {
+            self.renew_clock();
             match note {
                 Note::Loan(loan) => self.take_loan(loan),
                 Note::Homecoming(homecoming) => self.come_home(homecoming),

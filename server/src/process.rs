@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::core::{Core, Shared};
 use crate::core_loop;
 use crate::gauges::Gauges;
-use crate::limits::{TICK_BUSY_MS, mesh_batches_max};
+use crate::limits::{CLOCK_AGE_US_MAX, TICK_BUSY_MS, mesh_batches_max};
 use crate::listeners;
 use crate::message::{ReplyBatch, RequestBatch};
 use crate::open_files;
@@ -262,6 +262,8 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         ticks,
         now_ms,
         monotonic_ms,
+        ticks_since_clock: 0,
+        clock_ticks_max: 0,
         pause: None,
         scratch: ReplyBuffer::new(),
         spare_outputs: Vec::new(),
@@ -271,6 +273,7 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
         next_purge_ms: monotonic_ms,
         next_check_ms: monotonic_ms,
     };
+    core.clock_ticks_max = core.ticks_in(CLOCK_AGE_US_MAX);
     core.apply_config(config);
     core.shared.gauges[index].started(now_ms);
     Ok(core)

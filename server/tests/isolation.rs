@@ -5,7 +5,7 @@
 //! Out: test results. What must not wait is shown by the order of replies, never by a time.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringlet_check::client::encode;
 use ringlet_check::keys::Keys;
@@ -162,5 +162,35 @@ fn what_stands_behind_a_blocking_command_runs_when_that_is_answered() {
         assert_eq!(wire.read().expect("a reply"), Value::bulk(number.to_string().as_str()));
         assert_eq!(wire.read().expect("a reply"), popped);
         assert_eq!(wire.read().expect("a reply"), Value::ok());
+    }
+}
+
+#[test]
+fn a_time_to_live_begins_when_its_command_runs() {
+    const TTL_MS: i64 = 1_000_000;
+    let cores = Cores::start(&["--slowlog-log-slower-than", "0"]);
+    for core in [0, 1] {
+        let mut wire = cores.connect(core);
+        let mut busy = cores.keep_busy(1);
+        busy.read().expect("the texts are there");
+        let (one, key) = (cores.keys.on(0, "slow"), cores.keys.on(0, "mortal"));
+        let (other, ttl) = (one.clone() + ":other", TTL_MS.to_string());
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+        let commands = vec![
+            vec!["LCS", &one, &other, "LEN"],
+            vec!["SET", &key, "v", "PX", &ttl],
+            vec!["PEXPIRETIME", &key],
+        ];
+        let replies = wire.pipeline(&commands).expect("replies");
+        let set_ms = replies[2].integer().expect("PEXPIRETIME") - TTL_MS;
+        let log = wire.call(&["SLOWLOG", "GET", "-1"]).expect("SLOWLOG").into_items();
+        let took_us = log.iter().filter_map(Value::items).find_map(|entry| {
+            let is_it = entry[3].items()?.first() == Some(&Value::bulk("LCS"));
+            is_it.then(|| entry[2].integer()).flatten()
+        });
+        let took_ms = took_us.expect("LCS is in the slow log") / 1000;
+        assert!(took_ms > 5, "LCS took no time to speak of");
+        let earliest_ms = since.as_millis() as i64 + took_ms * 9 / 10;
+        assert!(set_ms >= earliest_ms, "core {core}: set {} ms too early", earliest_ms - set_ms);
     }
 }

@@ -244,7 +244,7 @@ impl crate::core::Core {
     }
 
     /// Clock ticks in so many microseconds.
-    fn ticks_in(&self, microseconds: u64) -> u64 {
+    pub fn ticks_in(&self, microseconds: u64) -> u64 {
         const SAMPLE_TICKS: u64 = 1 << 30;
         let sample_ns = self.ticks.to_nanoseconds(SAMPLE_TICKS).max(1);
         let ticks = u128::from(microseconds) * 1000 * u128::from(SAMPLE_TICKS);
