@@ -103,7 +103,8 @@ pub struct Connection {
     pub local_address: String,
     /// When it came, monotonic clock in milliseconds.
     pub created_ms: i64,
-    /// When it last sent something, monotonic clock in milliseconds.
+    /// When it last sent something, or took something that was sent to it, monotonic clock in
+    /// milliseconds.
     pub active_ms: i64,
     /// Selected database.
     pub db: usize,
@@ -159,6 +160,8 @@ pub struct Connection {
     pub output: ReplyBuffer,
     /// Bytes the ring is sending.
     pub sending_bytes: usize,
+    /// What was left to send, by the ring and by the kernel, when the connection seemed idle last.
+    pub left_to_send: (usize, usize),
     /// Since when the output is above its soft limit, monotonic clock in milliseconds.
     pub soft_limit_since_ms: Option<i64>,
     /// Commands without a reply in `output`.
@@ -256,6 +259,7 @@ impl Connection {
             input: Input::default(),
             output: ReplyBuffer::new(),
             sending_bytes: 0,
+            left_to_send: (0, 0),
             soft_limit_since_ms: None,
             pending: Pending::default(),
             targets: Targets::None,
@@ -362,6 +366,15 @@ impl Connection {
     /// before it are answered, lest it overtake one that runs on every core.
     pub fn must_finish_before(&self, command: &Command) -> bool {
         command.is(flags::AFTER_OTHERS) && !self.pending.is_empty() && self.transaction.is_none()
+    }
+
+    /// True when it neither waits for the server nor listens: then silence means that it is idle.
+    pub fn may_be_idle(&self) -> bool {
+        self.waiting.is_none()
+            && self.pending.is_empty()
+            && self.stall.is_none()
+            && self.subscriptions() == 0
+            && !self.is_monitor
     }
 
     /// A RESP2 connection with subscriptions takes only the commands that manage them.

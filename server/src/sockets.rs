@@ -251,6 +251,7 @@ impl Core {
         }
         let Some(mut connection) = self.clients.take(socket.index() as u32) else { return };
         connection.sending_bytes = 0;
+        connection.active_ms = self.now_ms;
         if has_failed {
             self.close(&mut connection);
         }
@@ -324,13 +325,20 @@ impl Core {
         let timeout_ms = self.config.timeout_s as i64 * 1000;
         let monotonic_ms = self.monotonic_ms;
         let mut over = Vec::new();
-        for connection in self.clients.iter() {
-            let is_idle = timeout_ms > 0
-                && monotonic_ms - connection.active_ms > timeout_ms
-                && connection.waiting.is_none()
-                && connection.subscriptions() == 0
-                && !connection.is_monitor;
-            if is_idle {
+        for connection in self.clients.iter_mut() {
+            let is_silent = timeout_ms > 0 && monotonic_ms - connection.active_ms > timeout_ms;
+            if !is_silent || !connection.may_be_idle() {
+                continue;
+            }
+            let socket = connection.socket;
+            let left = match self.ring.left_to_send(socket) {
+                0 => (0, 0),
+                left => (left, self.ring.unsent_bytes(socket).unwrap_or(0)),
+            };
+            // A peer that takes a long reply slowly is not idle.
+            if left.0 > 0 && left != std::mem::replace(&mut connection.left_to_send, left) {
+                connection.active_ms = monotonic_ms;
+            } else {
                 tracing::debug!("Closing idle client {}", connection.address);
                 over.push(connection.client);
             }

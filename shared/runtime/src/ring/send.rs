@@ -17,8 +17,8 @@ use crate::sockets::{Slot, SocketId};
 /// Pieces that one operation gathers.
 const PIECES: usize = 64;
 
-/// Bytes of one operation; the kernel would cut at 2 GiB.
-const MAX_BYTES: usize = 1 << 30;
+/// Bytes of one operation: so often the owner can see that a long send makes progress.
+const MAX_BYTES: usize = 1 << 20;
 
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;
@@ -131,6 +131,12 @@ impl NetRing {
     /// Whether a send is in flight.
     pub fn is_sending(&self, id: SocketId) -> bool {
         self.sockets.get(id.0).is_some_and(|socket| socket.sending.is_some())
+    }
+
+    /// Bytes of the send in flight that are not known to have gone.
+    pub fn left_to_send(&self, id: SocketId) -> usize {
+        let sending = self.sockets.get(id.0).and_then(|socket| socket.sending.as_ref());
+        sending.map_or(0, |sending| sending.left)
     }
 
     fn submit_send(&mut self, slot: Slot) {

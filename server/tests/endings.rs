@@ -1,0 +1,60 @@
+//! Job: show that a connection ends when it must (a transaction too large, silence), and not before what
+//! was sent to it has arrived.
+//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
+//! Out: test results.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use ringlet_check::process::{Launch, RunningServer, ServerBinary};
+use ringlet_check::wire::REPLY_TIMEOUT;
+
+const SHARDS: usize = 4;
+const MEGABYTE: usize = 1 << 20;
+
+fn start(options: &[&str]) -> RunningServer {
+    let binary = ServerBinary::from_environment(env!("CARGO_BIN_EXE_ringlet-server"));
+    let launch = Launch { options: options.to_vec(), ..Launch::with_shards(SHARDS) };
+    binary.launch(&launch).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn open(server: &RunningServer) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).expect("the server accepts a connection");
+    stream.set_read_timeout(Some(REPLY_TIMEOUT)).expect("an open socket");
+    stream
+}
+
+/// Bytes of the reply to GET of a value of so many bytes.
+fn reply_bytes(value: usize) -> usize {
+    format!("${value}\r\n").len() + value + 2
+}
+
+/// Reads until the end, in steps with a pause behind each; gives the number of bytes.
+fn read_slowly(stream: &mut TcpStream, step: usize, pause: Duration) -> usize {
+    let mut buffer = vec![0; step];
+    let mut count = 0;
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return count,
+            Ok(read) => count += read,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return count,
+            Err(error) => panic!("after {count} bytes: {error}"),
+        }
+        thread::sleep(pause);
+    }
+}
+
+#[test]
+fn a_client_that_takes_a_long_reply_slowly_is_not_idle() {
+    const VALUE_BYTES: usize = 40 * MEGABYTE;
+    let server = start(&["--timeout", "1"]);
+    let mut wire = server.connect();
+    let value = "v".repeat(VALUE_BYTES);
+    assert!(wire.call(&["SET", "large", &value]).expect("SET").is_simple("OK"));
+    let mut slow = open(&server);
+    slow.write_all(b"GET large\r\n").expect("the server reads");
+    let read = read_slowly(&mut slow, MEGABYTE / 2, Duration::from_millis(40));
+    assert_eq!(read, reply_bytes(VALUE_BYTES));
+}
