@@ -35,6 +35,13 @@ pub struct Queued {
     pub has_error: bool,
 }
 
+impl Queued {
+    /// Bytes of the commands.
+    pub fn held_bytes(&self) -> usize {
+        self.arena.held_bytes() + size_of_val(&self.commands[..])
+    }
+}
+
 /// What a connection watches.
 pub struct Watch {
     /// The name of this set of keys on the shards.

@@ -14,7 +14,7 @@ use ringlet_runtime::ring::{
 
 use crate::clients::client_of;
 use crate::config::{ClientClass, OutputLimit};
-use crate::connection::{Connection, Ending};
+use crate::connection::{Connection, Ending, Queued};
 use crate::core::Core;
 use crate::input::Input;
 use crate::limits::{
@@ -146,7 +146,9 @@ impl Core {
             None => INPUT_BYTES_PAUSE,
             Some(_) => INPUT_BYTES_PAUSE_BLOCKED,
         };
-        if unparsed + connection.parser.buffered_bytes() > self.config.query_buffer_bytes_max {
+        let queued = connection.transaction.as_ref().map_or(0, Queued::held_bytes);
+        let held = unparsed + connection.parser.buffered_bytes() + queued;
+        if held > self.config.query_buffer_bytes_max {
             self.statistics.query_buffer_limit_disconnections += 1;
             tracing::warn!("closing client {}: query buffer limit reached", connection.address);
             self.close(connection);

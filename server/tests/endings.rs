@@ -47,6 +47,25 @@ fn read_slowly(stream: &mut TcpStream, step: usize, pause: Duration) -> usize {
 }
 
 #[test]
+fn a_transaction_that_is_queued_without_end_ends_its_connection() {
+    for value_bytes in [100, 100_000] {
+        let server = start(&["--client-query-buffer-limit", "1mb"]);
+        let mut wire = server.connect();
+        assert!(wire.line("MULTI").expect("MULTI").is_simple("OK"));
+        let value = "v".repeat(value_bytes);
+        let queued = (0..100_000)
+            .take_while(|_| {
+                let reply = wire.call(&["SET", "key", &value]);
+                reply.is_ok_and(|reply| reply.is_simple("QUEUED"))
+            })
+            .count();
+        assert!(queued * value_bytes <= MEGABYTE, "{queued} commands of {value_bytes} bytes");
+        let mut bystander = server.connect();
+        assert!(bystander.line("PING").expect("PING").is_simple("PONG"));
+    }
+}
+
+#[test]
 fn a_client_that_takes_a_long_reply_slowly_is_not_idle() {
     const VALUE_BYTES: usize = 40 * MEGABYTE;
     let server = start(&["--timeout", "1"]);

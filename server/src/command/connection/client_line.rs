@@ -7,7 +7,7 @@ use std::fmt::Write;
 use ringlet_protocol::reply::{ReplyPosition, Version};
 use ringlet_runtime::ring::NetRing;
 
-use crate::connection::{Connection, Ending};
+use crate::connection::{Connection, Ending, Queued};
 
 /// Bytes of memory that a connection holds, by what they are for.
 struct Memory {
@@ -39,10 +39,7 @@ impl Memory {
             input: input.len(),
             input_free: input.capacity() - input.len(),
             words: connection.parser.buffered_bytes(),
-            queued: connection
-                .transaction
-                .as_ref()
-                .map_or(0, |queued| queued.arena.held_bytes() + size_of_val(&queued.commands[..])),
+            queued: connection.transaction.as_ref().map_or(0, Queued::held_bytes),
             output: output.capacity(),
             output_used: output.copied_bytes(output.since(ReplyPosition::default())).len(),
             sending: connection.sending_bytes,
