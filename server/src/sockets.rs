@@ -239,7 +239,25 @@ impl Core {
             self.statistics.output_bytes += output.len() as u64;
             self.ring.send(connection.socket, to_send(output));
         } else if connection.ending == Ending::AfterReplies && connection.pending.is_empty() {
+            if self.shared.is_stopping.load(Ordering::Acquire) {
+                self.take_leave(connection);
+            } else {
+                self.close(connection);
+            }
+        }
+    }
+
+    /// Closes a connection in a shutdown, when the peer has all that was sent to it: to close a socket
+    /// with input that was not read makes the kernel throw away what is on its way. Until then input is
+    /// read and dropped. It is tried again in every pass, up to the deadline of the shutdown.
+    fn take_leave(&mut self, connection: &mut Connection) {
+        if connection.has_ended || self.ring.unsent_bytes(connection.socket).unwrap_or(0) == 0 {
             self.close(connection);
+            return;
+        }
+        self.ring.shutdown_write(connection.socket);
+        if std::mem::take(&mut connection.is_receive_paused) {
+            self.ring.resume_receive(connection.socket);
         }
     }
 

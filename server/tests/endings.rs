@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use ringlet_check::client::encode;
 use ringlet_check::process::{Launch, RunningServer, ServerBinary};
 use ringlet_check::wire::REPLY_TIMEOUT;
 
@@ -76,4 +77,39 @@ fn a_client_that_takes_a_long_reply_slowly_is_not_idle() {
     slow.write_all(b"GET large\r\n").expect("the server reads");
     let read = read_slowly(&mut slow, MEGABYTE / 2, Duration::from_millis(40));
     assert_eq!(read, reply_bytes(VALUE_BYTES));
+}
+
+#[test]
+fn a_shutdown_loses_no_reply_though_the_client_has_sent_more() {
+    const REPLIES: usize = 30;
+    let server = start(&[]);
+    let mut admin = server.connect();
+    let value = "v".repeat(MEGABYTE);
+    assert!(admin.call(&["SET", "large", &value]).expect("SET").is_simple("OK"));
+    assert!(admin.line("CLIENT PAUSE 100000 WRITE").expect("CLIENT PAUSE").is_simple("OK"));
+    let mut client = open(&server);
+    let mut request = Vec::new();
+    (0..REPLIES).for_each(|_| encode(&["GET", "large"], &mut request));
+    client.write_all(&request).expect("the server reads");
+    let mut first = [0; 1];
+    client.read_exact(&mut first).expect("the replies begin");
+    // The server reads no further than to the command that is held back.
+    let mut sender = client.try_clone().expect("an open socket");
+    let sending = thread::spawn(move || {
+        let _ = sender.write_all(&b"SET large x\r\n".repeat(MEGABYTE / 13));
+    });
+    for round in 0.. {
+        let list = admin.line("CLIENT LIST").expect("CLIENT LIST").text();
+        let unread = list.split_whitespace().filter_map(|field| field.strip_prefix("qbuf="));
+        if unread.filter_map(|bytes| bytes.parse::<usize>().ok()).any(|bytes| bytes > MEGABYTE / 4)
+        {
+            break;
+        }
+        assert!(round < 10_000, "the client's input never piled up: {list}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    server.signal("TERM").expect("the server lives");
+    let read = 1 + read_slowly(&mut client, MEGABYTE / 2, Duration::from_millis(1));
+    assert_eq!(read, REPLIES * reply_bytes(MEGABYTE));
+    sending.join().expect("the sender ends");
 }
