@@ -16,6 +16,7 @@ use ringlet_runtime::ring::SocketId;
 use crate::command::spec::flags;
 use crate::command::table::Command;
 use crate::config::Config;
+use crate::hold::Hold;
 use crate::input::Input;
 use crate::limits::PIPELINE_UNANSWERED_MAX;
 use crate::message::{Client, Header, Origin, WatchCheck, Watcher};
@@ -33,6 +34,8 @@ pub struct Queued {
     pub arena: ArgumentArena,
     /// A command was refused while it was queued: EXEC refuses all.
     pub has_error: bool,
+    /// One of them runs when all before it are answered: so does EXEC.
+    pub is_after_others: bool,
 }
 
 impl Queued {
@@ -187,29 +190,6 @@ pub struct Connection {
     pub is_receive_paused: bool,
 }
 
-/// A command behind which nothing is parsed until it is answered: EXEC with watched keys that has
-/// changed this connection, or one that changes every core (CLIENT PAUSE, CLIENT KILL).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hold {
-    /// Its number.
-    pub origin: Origin,
-    /// What the connection returns to if EXEC is refused.
-    before: Settings,
-    /// What monitors see when it is known whether EXEC is refused: the last line (EXEC) in any case.
-    pub unshown: Option<Vec<Bytes>>,
-}
-
-/// What queued commands can change of a connection before it is known whether EXEC happens.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
-    db: usize,
-    version: Version,
-    name: Box<str>,
-    no_evict: bool,
-    no_touch: bool,
-    reply_mode: ReplyMode,
-}
-
 /// The blocking command of a connection.
 pub struct Waiting {
     /// Shared with the shards it waits on.
@@ -335,44 +315,17 @@ impl Connection {
             && self.pending.len() < PIPELINE_UNANSWERED_MAX
     }
 
-    /// What a refused EXEC returns to.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            db: self.db,
-            version: self.version,
-            name: self.name.clone(),
-            no_evict: self.no_evict,
-            no_touch: self.no_touch,
-            reply_mode: self.reply_mode,
-        }
-    }
-
-    /// Parses nothing more until the command with this number is answered.
-    pub fn hold(&mut self, origin: Origin, before: Settings) {
-        self.held = Some(Hold { origin, before, unshown: None });
-    }
-
-    /// The command that holds the connection was answered; if it was refused, all is as before. Returns
-    /// what monitors are to see now.
-    pub fn end_hold(&mut self, is_refused: bool) -> Vec<Bytes> {
-        let Some(Hold { before, unshown, .. }) = self.held.take() else { return Vec::new() };
-        let mut lines = unshown.unwrap_or_default();
-        if is_refused {
-            self.db = before.db;
-            self.version = before.version;
-            self.name = before.name;
-            self.no_evict = before.no_evict;
-            self.no_touch = before.no_touch;
-            self.reply_mode = before.reply_mode;
-            lines.drain(..lines.len().saturating_sub(1));
-        }
-        lines
-    }
-
     /// A command that changes what others or later replies see of this connection runs when all
-    /// before it are answered, lest it overtake one that runs on every core.
+    /// before it are answered, lest it overtake one that runs on every core; so does EXEC with one.
     pub fn must_finish_before(&self, command: &Command) -> bool {
-        command.is(flags::AFTER_OTHERS) && !self.pending.is_empty() && self.transaction.is_none()
+        if self.pending.is_empty() {
+            return false;
+        }
+        match &self.transaction {
+            Some(_) if !command.is(flags::TRANSACTION) => false,
+            Some(queued) if command.is(flags::ENDS_TRANSACTION) => queued.is_after_others,
+            _ => command.is(flags::AFTER_OTHERS),
+        }
     }
 
     /// True when it neither waits for the server nor listens: then silence means that it is idle.
@@ -389,8 +342,7 @@ impl Connection {
         self.version == Version::Resp2 && self.subscriptions() > 0
     }
 
-    /// Appends a message that is no reply (a push). It may overtake replies that are still on their
-    /// way, but not the confirmation of its subscription: such commands run when nothing is under way.
+    /// Appends bytes that are no reply: a line for a monitor, a refusal.
     pub fn push(&mut self, message: &ReplyBuffer) {
         self.output.append(message, message.since(ReplyPosition::default()));
     }
@@ -406,8 +358,9 @@ impl Connection {
         self.targets == Targets::Many
     }
 
-    /// Bytes of replies that have not left.
+    /// Bytes of replies and messages that have not left.
     pub fn output_bytes(&self) -> usize {
-        self.output.len() + self.sending_bytes
+        let held = self.held.as_ref().map_or(0, Hold::held_bytes);
+        self.output.len() + self.sending_bytes + held
     }
 }

@@ -41,17 +41,18 @@ impl Core {
     /// EXEC: runs the queued commands as one step.
     pub fn exec(&mut self, connection: &mut Connection, queued: &Queued, header: &Header) {
         let watch = connection.watch.take();
-        let before = connection.settings();
-        if watch.is_some() && self.has_monitors() {
-            connection.hold(header.origin, before.clone());
-            connection.held.as_mut().expect("it was just set").unshown = Some(Vec::new());
+        let is_session = |header: &Header| matches!(header.command.spec.run, Run::Session(_));
+        let commands = || queued.commands.iter().map(|(header, _)| header);
+        let has_session = commands().any(is_session);
+        let is_sent = watch.is_some() || !commands().all(is_session);
+        let decides = commands().any(|header| header.command.is(flags::BARRIER));
+        let may_return = has_session && watch.is_some();
+        let shows_later = watch.is_some() && self.has_monitors();
+        if decides || may_return || shows_later || (is_sent && queued.is_after_others) {
+            let before = has_session.then(|| connection.settings());
+            connection.hold(header.origin, before, shows_later.then(Vec::new));
         }
         let placed = self.place_all(connection, queued, header);
-        let has_known = placed.iter().any(|placed| matches!(placed.place, Place::Here(_)));
-        let decides = placed.iter().any(|placed| placed.header.command.is(flags::BARRIER));
-        if connection.held.is_none() && (decides || (watch.is_some() && has_known)) {
-            connection.hold(header.origin, before);
-        }
         if let Some(shard) = only_shard(&placed, watch.as_ref(), self.index) {
             self.exec_on(connection, queued, &placed, shard, watch.as_ref(), header);
         } else if watch.is_some()

@@ -205,6 +205,7 @@ impl Core {
         {
             let range = queued.arena.push(&words);
             queued.commands.push((header, range));
+            queued.is_after_others |= command.is(flags::AFTER_OTHERS);
             self.reply_known(connection, |reply| reply.simple("QUEUED"));
             return;
         }

@@ -17,6 +17,7 @@ pub mod executor;
 pub mod gather;
 pub mod gauges;
 pub mod help;
+pub mod hold;
 pub mod info;
 pub mod input;
 pub mod intake;

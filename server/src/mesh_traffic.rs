@@ -185,7 +185,7 @@ impl Core {
                     Some(gather) => gather.is_aborted(),
                     None => is_null_array(batch.data.copied_bytes(range)),
                 };
-                lines = connection.end_hold(is_refused);
+                lines = connection.end_hold(is_refused, &mut self.channels);
             }
             if connection.pending.is_empty() {
                 connection.targets = Targets::None;

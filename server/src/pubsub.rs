@@ -83,6 +83,36 @@ fn leave(table: &mut AHashMap<Bytes, BTreeSet<u64>>, id: u64, name: &Bytes) {
     }
 }
 
+/// A message for one subscription.
+pub struct Published {
+    /// The pattern that was subscribed to; none when it was the channel itself.
+    pub pattern: Option<Bytes>,
+    /// Where it was published.
+    pub channel: Bytes,
+    /// What was published.
+    pub text: Bytes,
+}
+
+impl Published {
+    /// Writes it for a connection that speaks this version.
+    pub fn write(&self, buffer: &mut ReplyBuffer, version: Version) {
+        let mut reply = Reply::new(buffer, version);
+        match &self.pattern {
+            None => {
+                reply.push(3);
+                reply.bulk(b"message");
+            }
+            Some(pattern) => {
+                reply.push(4);
+                reply.bulk(b"pmessage");
+                reply.bulk(pattern);
+            }
+        }
+        reply.bulk(&self.channel);
+        reply.bulk_shared(&self.text);
+    }
+}
+
 impl Core {
     /// Gives a message to the listeners of this core; returns how many got it.
     pub fn publish_here(&mut self, channel: &[u8], message: &Bytes) -> usize {
@@ -96,15 +126,21 @@ impl Core {
                 receivers.extend(all.map(|id| (self.channels.clients[id], Some(pattern.clone()))));
             }
         }
-        let mut push = ReplyBuffer::new();
-        for (client, pattern) in &receivers {
-            let Some(connection) = self.clients.get_mut(*client) else { continue };
-            push.clear();
-            write_message(&mut push, connection.version, pattern.as_ref(), channel, message);
-            connection.push(&push);
-            self.mark_output(*client);
+        let count = receivers.len();
+        if count == 0 {
+            return 0;
         }
-        receivers.len()
+        let channel = Bytes::copy_from_slice(channel);
+        for (client, pattern) in receivers {
+            let Some(connection) = self.clients.get_mut(client) else { continue };
+            connection.receive(Published {
+                pattern,
+                channel: channel.clone(),
+                text: message.clone(),
+            });
+            self.mark_output(client);
+        }
+        count
     }
 
     /// Notes that a connection of this core has output.
@@ -113,27 +149,4 @@ impl Core {
             lists.mark_dirty(connection);
         }
     }
-}
-
-fn write_message(
-    buffer: &mut ReplyBuffer,
-    version: Version,
-    pattern: Option<&Bytes>,
-    channel: &[u8],
-    message: &Bytes,
-) {
-    let mut reply = Reply::new(buffer, version);
-    match pattern {
-        None => {
-            reply.push(3);
-            reply.bulk(b"message");
-        }
-        Some(pattern) => {
-            reply.push(4);
-            reply.bulk(b"pmessage");
-            reply.bulk(pattern);
-        }
-    }
-    reply.bulk(channel);
-    reply.bulk_shared(message);
 }

@@ -196,8 +196,7 @@ impl Core {
             self.batches.push_command(core, header, words);
         }
         if header.command.is(flags::BARRIER) {
-            let before = connection.settings();
-            connection.hold(header.origin, before);
+            connection.hold(header.origin, None, None);
         }
         let count = cores.len();
         let item = GatherItem::Merged(merge, cores.map(|core| core as u16).collect());

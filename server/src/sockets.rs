@@ -271,7 +271,7 @@ impl Core {
         }
         let Some(mut connection) = self.clients.take(socket.index() as u32) else { return };
         connection.sending_bytes = 0;
-        connection.active_ms = self.now_ms;
+        connection.active_ms = self.monotonic_ms;
         if has_failed {
             self.close(&mut connection);
         }
