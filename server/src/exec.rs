@@ -13,6 +13,7 @@ use crate::gather::{Item as GatherItem, Shape};
 use crate::message::{Body, CommandList, Header, Work};
 use crate::router::{Owners, Spanning};
 use crate::session::Session;
+use crate::shard::needs_all_keys;
 
 /// Where one queued command runs.
 enum Place {
@@ -231,9 +232,7 @@ impl Core {
             }
             places.push(place);
         }
-        let whole = |place: &Place| matches!(place, Place::Everywhere(_));
-        let scans = list.commands.iter().any(|(h, _)| matches!(h.command.spec.run, Run::Shard(..)));
-        let everything = scans || places.iter().any(whole);
+        let everything = list.commands.iter().any(|(header, _)| needs_all_keys(header.command));
         let has_parts = places.iter().any(|place| matches!(place, Place::EveryCore(_)));
         let has_known = places.iter().any(|place| matches!(place, Place::Here(_)));
         let executor = self.push_spanning(Spanning {

@@ -155,6 +155,8 @@ pub struct Lend {
     pub keys: Vec<Box<[u8]>>,
     /// The whole keyspace is lent.
     pub everything: bool,
+    /// This core does a part of the transaction when its keys come home, and is held until then.
+    pub has_parts: bool,
     /// Whose watched keys are compared at this place.
     pub watch: Option<WatchCheck>,
 }

@@ -326,7 +326,7 @@ impl Core {
             let keys = std::mem::take(&mut by_owner[usize::from(*lender)]);
             let keys = if everything { Vec::new() } else { keys };
             let watch = check_on(*lender);
-            let lend = Lend { id, executor, keys, everything, watch };
+            let lend = Lend { id, executor, keys, everything, has_parts, watch };
             self.batches.push_work(usize::from(*lender), Work::Lend(Box::new(lend)));
         }
         let keys = std::mem::take(&mut by_owner[usize::from(executor)]);

@@ -168,6 +168,8 @@ pub mod flags {
     pub const NODE_LOCAL: u32 = 1 << 24;
     /// Runs when all commands before it on its connection are answered.
     pub const AFTER_OTHERS: u32 = 1 << 25;
+    /// Looks at all keys of every core though it has none of its own (INFO): it runs when none is lent.
+    pub const WHOLE_SHARD: u32 = 1 << 26;
     /// Ends a transaction: a refusal discards what is queued (EXEC).
     pub const ENDS_TRANSACTION: u32 = 1 << 23;
     /// Decides about the commands behind it: they are parsed when it is answered (for commands that

@@ -13,11 +13,12 @@ pub mod watch;
 use ahash::AHashMap;
 use ringlet_protocol::arguments::Arguments;
 
-use crate::command::spec::Run;
+use crate::command::spec::{Run, flags};
+use crate::command::table::Command;
 use crate::message::{Body, Execute, Header, Loan, TransactionId, WatchCheck, Work};
 use blocked::Blocked;
 use keyspace::Keyspace;
-use locks::{Locks, Needs, Ticket};
+use locks::{Keys, Locks, Needs, Ticket};
 
 /// One shard.
 pub struct Shard {
@@ -59,68 +60,55 @@ impl Shard {
         self.keyspace.hash(key)
     }
 
-    fn locks_of<'k>(&self, keys: impl IntoIterator<Item = &'k Box<[u8]>>) -> Vec<u64> {
-        keys.into_iter().map(|key| self.lock_of(key)).collect()
+    fn needs_of_keys<'k>(&self, keys: impl IntoIterator<Item = &'k Box<[u8]>>) -> Needs {
+        Needs::keys(keys.into_iter().map(|key| self.lock_of(key)).collect())
     }
 
-    /// Keys that a work uses, and watched ones that it compares.
-    fn locks_with(&self, mut keys: Vec<u64>, watch: Option<&WatchCheck>) -> Needs {
-        keys.extend(watch.map(|check| self.locks_of(&check.keys)).unwrap_or_default());
-        Needs::Keys(keys)
+    fn needs_of_watch(&self, watch: Option<&WatchCheck>) -> Needs {
+        self.needs_of_keys(watch.into_iter().flat_map(|check| &check.keys))
     }
 
     /// True when a plain command can run right now.
     #[inline]
     pub fn is_free(&self, header: &Header, words: Arguments<'_>) -> bool {
-        self.locks.is_idle()
-            || match self.needs_of_command(header, words) {
-                Needs::Nothing => self.locks.is_free([]),
-                Needs::Keys(keys) => self.locks.is_free(keys),
-                Needs::Everything => false,
-            }
+        self.locks.is_idle() || self.locks.is_free(&self.needs_of_command(header, words))
     }
 
     /// What a command needs on this shard.
     pub fn needs_of_command(&self, header: &Header, words: Arguments<'_>) -> Needs {
-        match header.command.spec.run {
-            Run::Everywhere(..) | Run::Shard(..) => Needs::Everything,
-            Run::EveryCore(..) | Run::Session(_) | Run::Subcommands(_) => Needs::Nothing,
-            Run::Keys(_) | Run::Parts(..) | Run::Container(..) => {
-                let mut keys = Vec::new();
-                header
-                    .command
-                    .spec
-                    .keys
-                    .for_each(words, |index| keys.push(self.lock_of(&words[index])));
-                if keys.is_empty() { Needs::Nothing } else { Needs::Keys(keys) }
-            }
+        let command = header.command;
+        if needs_all_keys(command) {
+            return Needs { core: is_about_core(command), keys: Keys::All };
         }
+        let mut keys = Vec::new();
+        command.spec.keys.for_each(words, |index| keys.push(self.lock_of(&words[index])));
+        Needs { core: is_about_core(command), keys: Keys::These(keys) }
     }
 
     /// What a work needs on this shard.
     pub fn needs(&self, work: &Work) -> Needs {
         match work {
             Work::Command(command, _) => self.needs_of_command(&command.header, command.words()),
-            Work::Transaction(list, _, watch) => {
-                let mut all = Vec::new();
-                for (header, words) in &list.commands {
-                    match self.needs_of_command(header, list.arena.get(*words)) {
-                        Needs::Nothing => {}
-                        Needs::Keys(keys) => all.extend(keys),
-                        Needs::Everything => return Needs::Everything,
-                    }
-                }
-                self.locks_with(all, watch.as_ref())
+            Work::Transaction(list, _, watch) => list
+                .commands
+                .iter()
+                .map(|(header, words)| self.needs_of_command(header, list.arena.get(*words)))
+                .fold(self.needs_of_watch(watch.as_ref()), Needs::and),
+            Work::Lend(lend) => {
+                let keys = if lend.everything { Keys::All } else { Keys::default() };
+                Needs { core: lend.has_parts, keys }
+                    .and(self.needs_of_keys(&lend.keys))
+                    .and(self.needs_of_watch(lend.watch.as_ref()))
             }
-            Work::Lend(lend) if lend.everything => Needs::Everything,
-            Work::Execute(execute) if execute.everything => Needs::Everything,
-            Work::Lend(lend) => self.locks_with(self.locks_of(&lend.keys), lend.watch.as_ref()),
             Work::Execute(execute) => {
-                self.locks_with(self.locks_of(&execute.keys), execute.watch.as_ref())
+                let keys = if execute.everything { Keys::All } else { Keys::default() };
+                Needs { core: execute.is_about_core(), keys }
+                    .and(self.needs_of_keys(&execute.keys))
+                    .and(self.needs_of_watch(execute.watch.as_ref()))
             }
-            Work::Watch(.., names) => Needs::Keys(self.locks_of(names.iter().map(|(_, key)| key))),
-            Work::Unwatch(check) => self.locks_with(Vec::new(), Some(check)),
-            Work::Forget(_) => Needs::Nothing,
+            Work::Watch(.., names) => self.needs_of_keys(names.iter().map(|(_, key)| key)),
+            Work::Unwatch(check) => self.needs_of_watch(Some(check)),
+            Work::Forget(_) => Needs::default(),
             Work::Serve(_) => unreachable!("a waiter's needs are those of its command"),
         }
     }
@@ -133,9 +121,30 @@ impl Shard {
     }
 }
 
+/// True when a command looks at the whole shard.
+pub fn needs_all_keys(command: &Command) -> bool {
+    matches!(command.spec.run, Run::Everywhere(..) | Run::Shard(..))
+        || command.is(flags::WHOLE_SHARD)
+}
+
+/// True when a command is not about keys: it reads or changes the core's configuration, its connections
+/// or their subscriptions, and its order among others of the kind shows.
+fn is_about_core(command: &Command) -> bool {
+    match command.spec.run {
+        Run::EveryCore(..) => true,
+        Run::Everywhere(..) | Run::Shard(..) => false,
+        _ => matches!(command.spec.keys, crate::command::spec::Keys::None),
+    }
+}
+
 impl Execute {
-    /// True when the command was tried before and its client has been waiting since.
-    pub fn is_retry(&self) -> bool {
-        matches!(&self.body, Body::Single(_, Some(claim)) if claim.has_waited())
+    /// True when one of its commands is not about keys.
+    fn is_about_core(&self) -> bool {
+        match &self.body {
+            Body::Single(command, _) => is_about_core(command.header.command),
+            Body::Transaction(list) => {
+                list.commands.iter().any(|(header, _)| is_about_core(header.command))
+            }
+        }
     }
 }

@@ -80,7 +80,12 @@ const RESETSTAT: Spec = Spec {
             "(error) ERR wrong number of arguments for 'config|resetstat' command",
         ),
     ],
-    ..spec("resetstat", 2, ADMIN, Run::EveryCore(reset_statistics, Merge::AllOk))
+    ..spec(
+        "resetstat",
+        2,
+        ADMIN | flags::WHOLE_SHARD,
+        Run::EveryCore(reset_statistics, Merge::AllOk),
+    )
 };
 
 const REWRITE: Spec = Spec {

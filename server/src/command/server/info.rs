@@ -19,7 +19,12 @@ pub const SPEC: Spec = Spec {
     summary: "Tells how the server is: figures of all cores together, on a core's own port its own.",
     syntax: "[section [section ...]]",
     examples: &[("INFO cluster", "# Cluster\ncluster_enabled:0"), ("INFO nothing", "\"\"")],
-    ..spec("info", -1, ALWAYS | flags::NODE_LOCAL, Run::EveryCore(run, Merge::With(merge)))
+    ..spec(
+        "info",
+        -1,
+        ALWAYS | flags::NODE_LOCAL | flags::WHOLE_SHARD,
+        Run::EveryCore(run, Merge::With(merge)),
+    )
 };
 
 fn run(

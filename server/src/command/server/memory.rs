@@ -37,7 +37,7 @@ const fn about(name: &'static str, arity: i32, flags: u32, run: Run) -> Spec {
 
 const DOCTOR: Spec = Spec {
     summary: "Says in words what is unusual about the memory in use.",
-    ..about("doctor", 2, 0, Run::EveryCore(figures, Merge::With(diagnose)))
+    ..about("doctor", 2, flags::WHOLE_SHARD, Run::EveryCore(figures, Merge::With(diagnose)))
 };
 
 const MALLOC_STATS: Spec = Spec {
@@ -68,7 +68,7 @@ const STATS: Spec = Spec {
         "MEMORY STATS all",
         "(error) ERR wrong number of arguments for 'memory|stats' command",
     )],
-    ..about("stats", 2, 0, Run::EveryCore(figures, Merge::With(stats)))
+    ..about("stats", 2, flags::WHOLE_SHARD, Run::EveryCore(figures, Merge::With(stats)))
 };
 
 const USAGE: Spec = Spec {
