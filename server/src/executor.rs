@@ -11,7 +11,9 @@ use ringlet_protocol::reply::ReplyBuffer;
 
 use crate::command::spec::Run;
 use crate::core::{Core, Timer};
-use crate::message::{CommandList, Header, Item, Note, Origin, OwnedCommand, RequestBatch, Work};
+use crate::message::{
+    CommandList, Header, Item, Name, Note, Origin, OwnedCommand, RequestBatch, Work,
+};
 use crate::planted::{self, Bug};
 use crate::shard::blocked::{BlockRequest, Claim, Resubmission, Waiter, WaiterId};
 use crate::shard::context::Context;
@@ -118,9 +120,17 @@ impl Core {
 
     /// Gives a ticket back after its work has ended elsewhere than in `perform`.
     pub fn release(&mut self, ticket: Ticket) {
-        self.shard.locks.release(ticket, &mut self.runnable);
-        self.serve_ready();
+        self.end(ticket);
         self.perform_runnable();
+    }
+
+    /// The work of a ticket is over. Clients that wait for elements of its keys come before the works
+    /// that wait for the keys: they came first.
+    fn end(&mut self, ticket: Ticket) {
+        let needs = self.shard.locks.needs_of(ticket);
+        self.shard.blocked.look_again(&mut self.shard.keyspace.ready, &needs.keys);
+        self.serve_before_release(Some(ticket));
+        self.shard.locks.release(ticket, &mut self.runnable);
     }
 
     /// Performs the works that hold their keys, and those that their ends let run. One that becomes
@@ -133,8 +143,7 @@ impl Core {
         while let Some((ticket, work)) = self.runnable.pop_front() {
             self.renew_clock();
             if self.perform(ticket, work) {
-                self.shard.locks.release(ticket, &mut self.runnable);
-                self.serve_ready();
+                self.end(ticket);
             }
         }
         self.is_performing = false;
@@ -302,27 +311,46 @@ impl Core {
     /// Serves the clients that wait for keys which the last work has filled.
     #[inline]
     pub fn serve_ready(&mut self) {
+        self.serve_before_release(None);
+    }
+
+    /// As [`Core::serve_ready`]; `ending` is over and holds its keys still.
+    #[inline]
+    fn serve_before_release(&mut self, ending: Option<Ticket>) {
         while let Some(name) = self.shard.keyspace.ready.next_ready() {
-            for id in self.shard.keyspace.ready.queue(&name) {
-                if !self.serve_from(id, name.0, &name.1) {
-                    break;
-                }
+            self.serve_key(name, ending);
+        }
+    }
+
+    /// Serves the waiters of a key in order, as far as they can be served.
+    fn serve_key(&mut self, name: Name, ending: Option<Ticket>) {
+        let lock = self.shard.lock_of(&name.1);
+        if !self.shard.locks.is_open(lock, ending) {
+            // Whoever holds it may have it with him; and what it holds is not for others to see.
+            self.shard.blocked.look_later(lock, name);
+            return;
+        }
+        for id in self.shard.keyspace.ready.queue(&name) {
+            if !self.serve_from(id, &name, ending) {
+                break;
             }
         }
     }
 
     /// Serves one waiter of a key if it can be served; false when those behind it must wait.
-    fn serve_from(&mut self, id: WaiterId, db: usize, key: &[u8]) -> bool {
-        let Some(kind) = self.shard.keyspace.value_type(db, key, self.now_ms) else { return false };
+    fn serve_from(&mut self, id: WaiterId, name: &Name, ending: Option<Ticket>) -> bool {
+        let (db, key) = (name.0, &name.1);
         let Some(waiter) = self.shard.blocked.get_mut(id) else {
+            // It went away while the whole keyspace was lent, its queues with it.
             self.shard.keyspace.ready.leave(db, key, id);
             return true;
         };
-        if waiter.request.kind != kind {
-            return true;
-        }
         if !waiter.claim.is_waiting() {
             self.remove_waiter(id);
+            return true;
+        }
+        let Some(kind) = self.shard.keyspace.value_type(db, key, self.now_ms) else { return false };
+        if waiter.request.kind != kind {
             return true;
         }
         match waiter.resubmission {
@@ -334,16 +362,16 @@ impl Core {
             }
             Resubmission::NotNeeded => {}
         }
-        let command = waiter.command.clone();
-        // If another key of the command is held it takes its turn there, and those behind it wait.
         waiter.resubmission = Resubmission::UnderWay;
-        if self.shard.is_free(&command.header, command.words()) {
+        let command = waiter.command.clone();
+        if self.shard.is_open(&command, ending) {
             self.serve_waiter(id);
             return true;
         }
+        // Another key of the command is held. It takes its turn there behind those who came before, for
+        // holding this key meanwhile could close a circle of waits; who waits behind it here goes on.
         let needs = self.shard.needs_of_command(&command.header, command.words());
         self.runnable.extend(self.shard.locks.enter(Work::Serve(id), needs));
-        self.perform_runnable();
         false
     }
 

@@ -272,6 +272,8 @@ impl Core {
             self.shard.keyspace = keyspace;
             // CONFIG SET may have run while it was away.
             self.configure_keyspace();
+            // Who waits for its keys was with it, and heard nothing of those who went away.
+            self.shard.keyspace.ready.all_changed(|_| true);
         }
         for (db, entry) in homecoming.entries {
             self.shard.keyspace.insert_entry(db, entry);

@@ -18,8 +18,9 @@ const ROUNDS: usize = 20;
 const WAIT: Duration = Duration::from_secs(20);
 /// Enough for two connections on every core, most likely.
 const OBSERVERS: usize = 16;
-/// Two strings of this length keep LCS busy for about a second.
+/// LCS of two strings of this length takes some tens of milliseconds.
 const SLOW_BYTES: usize = 8_000;
+const SLOW_COMMANDS: usize = 3;
 
 struct Server {
     process: RunningServer,
@@ -65,7 +66,7 @@ impl Server {
         let (one, other) = (self.key(0, "slow:one"), self.key(0, "slow:other"));
         call(&mut wire, &["SET", &one, &"ab".repeat(SLOW_BYTES / 2)]);
         call(&mut wire, &["SET", &other, &"ba".repeat(SLOW_BYTES / 2)]);
-        wire.send(&["LCS", &one, &other, "LEN"]).expect("the server reads");
+        send_all(&mut wire, &[&["LCS", &one, &other, "LEN"] as &[&str]; SLOW_COMMANDS]);
         self.settle(1);
         wire
     }
@@ -96,6 +97,12 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen in time");
     }
+}
+
+/// Waits until so many clients are blocked.
+fn until_blocked(wire: &mut Wire, count: usize) {
+    let expected = format!("blocked_clients:{count}\r\n");
+    until(&expected, || call(wire, &["INFO", "clients"]).text().contains(&expected));
 }
 
 #[test]
@@ -178,4 +185,57 @@ fn a_message_passes_works_that_wait_for_a_whole_shard() {
     let first = read(&mut subscriber, "the message");
     assert!(matches!(first, Value::Push(_)), "the SET behind the PUBLISH shows first: {first}");
     assert_eq!(read(&mut subscriber, "GET"), Value::bulk("new"));
+}
+
+#[test]
+fn a_waiter_is_served_though_the_one_before_it_left_while_the_key_was_lent() {
+    let server = start();
+    let mut admin = server.connect_to(2);
+    let (queue, target) = (server.key(3, "queue"), server.key(2, "target"));
+    let (at_home, new) = (server.key(0, "at_home"), server.key(2, "new"));
+    let (queue, at_home) = (queue.as_str(), at_home.as_str());
+    let lends_the_key: &[&[&str]] = &[&["COPY", at_home, queue]];
+    let lends_the_shard: &[&[&str]] =
+        &[&["MULTI"], &["DBSIZE"], &["RENAME", at_home, &new], &["EXEC"]];
+    for lends in [lends_the_key, lends_the_shard] {
+        call(&mut admin, &["SET", at_home, "x"]);
+        let mut first = server.connect_to(1);
+        let id = call(&mut first, &["CLIENT", "ID"]).integer().expect("an id").to_string();
+        first.send(&["BLMOVE", queue, &target, "LEFT", "LEFT", "0"]).expect("the server reads");
+        until_blocked(&mut admin, 1);
+        let mut second = server.connect_to(2);
+        second.send(&["BLPOP", queue, "0"]).expect("the server reads");
+        until_blocked(&mut admin, 2);
+        // The element comes; before the first waiter has its place, the key is lent to a busy shard.
+        let _busy = server.keep_shard_0_busy();
+        let mut pusher = server.connect_to(3);
+        let push: &[&[&str]] = &[&["RPUSH", queue, "element"]];
+        send_all(&mut pusher, &[push, lends].concat());
+        assert_eq!(read(&mut pusher, "RPUSH"), Value::Integer(1));
+        admin.send(&["CLIENT", "UNBLOCK", &id]).expect("the server reads");
+        assert!(read(&mut first, "CLIENT UNBLOCK of the first").is_null());
+        let got = read(&mut second, "the element for the second").into_items();
+        assert_eq!(got, [Value::bulk(queue), Value::bulk("element")]);
+        assert_eq!(read(&mut admin, "CLIENT UNBLOCK"), Value::Integer(1));
+    }
+}
+
+#[test]
+fn a_waiter_comes_before_works_that_wait_for_its_key() {
+    let server = start();
+    let mut admin = server.connect();
+    let (source, queue) = (server.key(0, "source"), server.key(1, "queue"));
+    let (source, queue) = (source.as_str(), queue.as_str());
+    for round in 0..ROUNDS {
+        for late in [&["LPOP", queue] as &[&str], &["BLPOP", queue, "0.01"]] {
+            let mut waiter = server.connect();
+            waiter.send(&["BLPOP", queue, "0"]).expect("the server reads");
+            until_blocked(&mut admin, 1);
+            call(&mut admin, &["RPUSH", source, "element"]);
+            let replies = pipeline(&mut admin, &[&["RENAME", source, queue], late]);
+            assert!(replies[1].is_null(), "round {round}: {late:?} got {}", replies[1]);
+            let got = read(&mut waiter, "the element").into_items();
+            assert_eq!(got, [Value::bulk(queue), Value::bulk("element")]);
+        }
+    }
 }

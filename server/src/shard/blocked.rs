@@ -15,6 +15,7 @@ use ringlet_runtime::timers::TimerId;
 
 use crate::message::{Client, Name, Origin, OwnedCommand};
 use crate::shard::kind::ValueType;
+use crate::shard::locks::Keys;
 
 /// What a timed-out client gets.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -186,16 +187,21 @@ impl ReadyKeys {
         if let Some(recorded) = &mut self.recorded {
             recorded.add(&name);
         }
-        if self.queues.contains_key(&name) {
-            self.ready.add(&name);
-        }
+        self.look_at(&name);
     }
 
-    /// Every key of a database may have changed.
-    pub fn all_changed(&mut self, db: usize) {
-        let mut names: Vec<_> = self.queues.keys().filter(|name| name.0 == db).cloned().collect();
+    /// Every key of these databases may have changed.
+    pub fn all_changed(&mut self, is_affected: impl Fn(usize) -> bool) {
+        let affected = self.queues.keys().filter(|(db, _)| is_affected(*db));
+        let mut names: Vec<Name> = affected.cloned().collect();
         names.sort();
-        names.iter().for_each(|name| self.ready.add(name));
+        names.iter().for_each(|name| self.look_at(name));
+    }
+
+    fn look_at(&mut self, name: &Name) {
+        if self.queues.contains_key(name) {
+            self.ready.add(name);
+        }
     }
 
     /// From here on changes are written down for [`ReadyKeys::end_record`]: entries of other shards
@@ -236,18 +242,32 @@ impl ReadyKeys {
 pub struct Blocked {
     waiters: AHashMap<WaiterId, Waiter>,
     by_client: AHashMap<Client, WaiterId>,
+    /// Keys to be looked at when the works that hold them end, by their locks.
+    held: AHashMap<u64, Vec<Name>>,
     next: u64,
 }
 
 impl Blocked {
-    /// Number of commands that wait here.
-    pub fn len(&self) -> usize {
-        self.waiters.len()
+    /// A key was to be looked at, but somebody holds it: that is for later.
+    pub fn look_later(&mut self, lock: u64, name: Name) {
+        let names = self.held.entry(lock).or_default();
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
 
-    /// True when nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiters.is_empty()
+    /// The holder of these keys is about to end: those of them are looked at that were not before.
+    pub fn look_again(&mut self, ready: &mut ReadyKeys, keys: &Keys) {
+        if self.held.is_empty() {
+            return;
+        }
+        let names: Vec<Name> = match keys {
+            Keys::All => self.held.drain().flat_map(|(_, names)| names).collect(),
+            Keys::These(keys) => {
+                keys.iter().flat_map(|key| self.held.remove(key)).flatten().collect()
+            }
+        };
+        names.iter().for_each(|name| ready.look_at(name));
     }
 
     /// Adds a waiter at the end of the queue of each of `keys` (those of its keys that live here).
@@ -323,7 +343,7 @@ mod tests {
         ready.queues.insert((0, Box::from(*b"k")), VecDeque::from([WaiterId(0)]));
         for _ in 0..2 {
             ready.changed(0, b"k");
-            ready.all_changed(0);
+            ready.all_changed(|db| db == 0);
             assert_eq!(ready.next_ready(), Some((0, Box::from(*b"k"))));
             assert_eq!(ready.next_ready(), None);
         }

@@ -304,9 +304,7 @@ impl Keyspace {
             self.watched.flushed(db, |key| one.find(key).is_some() || other.find(key).is_some());
         }
         self.databases.swap(first, second);
-        for db in [first, second] {
-            self.ready.all_changed(db);
-        }
+        self.ready.all_changed(|db| db == first || db == second);
     }
 
     /// One slice of active expiry: goes on with the round over all databases, or begins one, and looks

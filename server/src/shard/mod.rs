@@ -15,7 +15,7 @@ use ringlet_protocol::arguments::Arguments;
 
 use crate::command::spec::{Run, flags};
 use crate::command::table::Command;
-use crate::message::{Body, Execute, Header, Loan, TransactionId, WatchCheck, Work};
+use crate::message::{Body, Execute, Header, Loan, OwnedCommand, TransactionId, WatchCheck, Work};
 use blocked::Blocked;
 use keyspace::Keyspace;
 use locks::{Keys, Locks, Needs, Ticket};
@@ -72,6 +72,17 @@ impl Shard {
     #[inline]
     pub fn is_free(&self, header: &Header, words: Arguments<'_>) -> bool {
         self.locks.is_idle() || self.locks.is_free(&self.needs_of_command(header, words))
+    }
+
+    /// True when the command of a waiter can run right now: no key of it is held, except perhaps by a
+    /// work that is about to end.
+    pub fn is_open(&self, command: &OwnedCommand, ending: Option<Ticket>) -> bool {
+        let (spec, words) = (command.header.command.spec, command.words());
+        let mut is_open = true;
+        spec.keys.for_each(words, |index| {
+            is_open &= self.locks.is_open(self.lock_of(&words[index]), ending);
+        });
+        is_open
     }
 
     /// What a command needs on this shard.
@@ -133,7 +144,7 @@ fn is_about_core(command: &Command) -> bool {
     match command.spec.run {
         Run::EveryCore(..) => true,
         Run::Everywhere(..) | Run::Shard(..) => false,
-        _ => matches!(command.spec.keys, crate::command::spec::Keys::None),
+        _ => command.spec.keys.is_empty(),
     }
 }
 
