@@ -165,7 +165,7 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Client, Work};
+    use crate::message::{Client, Origin, Work};
 
     const CAPACITY: usize = 8;
     const SHARES: usize = CAPACITY / 2;
@@ -175,8 +175,8 @@ mod tests {
     }
 
     fn push(batches: &mut Batches, shard: usize) {
-        let nobody = Client { core: 0, index: 0, generation: 0 };
-        batches.push_work(shard, Work::Forget(nobody));
+        let client = Client { core: 0, index: 0, generation: 0 };
+        batches.push_work(shard, Work::Forget(Origin { client, sequence: 0 }));
     }
 
     #[test]

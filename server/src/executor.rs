@@ -195,8 +195,8 @@ impl Core {
                 self.shard.keyspace.watched.unwatch(check.watcher);
                 true
             }
-            Work::Forget(client) => {
-                if let Some(id) = self.shard.blocked.of_client(client) {
+            Work::Forget(origin) => {
+                if let Some(id) = self.shard.blocked.of(origin) {
                     self.drop_waiter(id);
                 }
                 true
@@ -300,9 +300,7 @@ impl Core {
 
     /// The wait of this command has ended on another shard.
     pub fn wait_is_over(&mut self, origin: Origin) {
-        let Some(id) = self.shard.blocked.of_client(origin.client) else { return };
-        let is_this = self.shard.blocked.get_mut(id).is_some_and(|it| it.origin == origin);
-        if is_this {
+        if let Some(id) = self.shard.blocked.of(origin) {
             self.remove_waiter(id);
             self.serve_ready();
         }

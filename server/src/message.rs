@@ -124,8 +124,8 @@ pub enum Work {
     Unwatch(WatchCheck),
     /// A blocked client whose turn it is, once all keys of its command are free.
     Serve(WaiterId),
-    /// The connection is gone: what waits here for it is dropped. No reply.
-    Forget(Client),
+    /// Nobody wants an answer to this command any more: it is dropped if it waits here. No reply.
+    Forget(Origin),
 }
 
 /// A connection's set of watched keys from its first WATCH to the EXEC, UNWATCH or DISCARD that ends

@@ -319,7 +319,7 @@ impl Core {
         if let Some(waiting) = connection.waiting.take() {
             waiting.claim.cancel();
             for shard in waiting.shards {
-                self.batches.push_work(usize::from(shard), Work::Forget(connection.client));
+                self.batches.push_work(usize::from(shard), Work::Forget(waiting.origin));
             }
         }
     }

@@ -127,12 +127,9 @@ impl Core {
     ) -> Option<BlockRequest> {
         let mut header = command.header;
         if let Some(claim) = claim.filter(|claim| claim.has_waited()) {
-            let id = self.shard.blocked.of_client(header.origin.client)?;
+            // It is not there when the wait has ended meanwhile.
+            let id = self.shard.blocked.of(header.origin)?;
             let waiter = self.shard.blocked.get_mut(id)?;
-            // CLIENT UNBLOCK may have ended this wait, and the client waits for something else.
-            if waiter.origin != header.origin {
-                return None;
-            }
             waiter.resubmission = Resubmission::Needed;
             let (kind, keys) = (waiter.request.kind, waiter.request.keys.clone());
             let is_ready = keys.iter().any(|key| {
@@ -286,7 +283,6 @@ impl Core {
         }
         if let Some(waiter) = homecoming.register
             && waiter.shards.contains(&self.number())
-            && waiter.claim.is_waiting()
             && waiter.claim.is_waiting()
         {
             self.register(*waiter, false);

@@ -13,7 +13,7 @@ use ahash::{AHashMap, AHashSet};
 use ringlet_protocol::reply::Reply;
 use ringlet_runtime::timers::TimerId;
 
-use crate::message::{Client, Name, Origin, OwnedCommand};
+use crate::message::{Name, Origin, OwnedCommand};
 use crate::shard::kind::ValueType;
 use crate::shard::locks::Keys;
 
@@ -241,7 +241,8 @@ impl ReadyKeys {
 #[derive(Default)]
 pub struct Blocked {
     waiters: AHashMap<WaiterId, Waiter>,
-    by_client: AHashMap<Client, WaiterId>,
+    /// A client has one waiter at a time, but the news that its last one is over may come late.
+    by_origin: AHashMap<Origin, WaiterId>,
     /// Keys to be looked at when the works that hold them end, by their locks.
     held: AHashMap<u64, Vec<Name>>,
     next: u64,
@@ -281,7 +282,7 @@ impl Blocked {
                 queue.push_back(id);
             }
         }
-        self.by_client.insert(waiter.origin.client, id);
+        self.by_origin.insert(waiter.origin, id);
         self.waiters.insert(id, waiter);
         id
     }
@@ -298,18 +299,15 @@ impl Blocked {
         }
     }
 
-    /// The waiter of a connection.
-    pub fn of_client(&self, client: Client) -> Option<WaiterId> {
-        self.by_client.get(&client).copied()
+    /// The waiter of this command.
+    pub fn of(&self, origin: Origin) -> Option<WaiterId> {
+        self.by_origin.get(&origin).copied()
     }
 
     /// Takes a waiter out of all its queues.
     pub fn remove(&mut self, ready: &mut ReadyKeys, id: WaiterId) -> Option<Waiter> {
         let waiter = self.waiters.remove(&id)?;
-        // The client may have been let go of already and wait for something else by now.
-        if self.by_client.get(&waiter.origin.client) == Some(&id) {
-            self.by_client.remove(&waiter.origin.client);
-        }
+        self.by_origin.remove(&waiter.origin);
         for key in &waiter.request.keys {
             ready.leave(waiter.command.header.db, key, id);
         }
@@ -319,7 +317,60 @@ impl Blocked {
 
 #[cfg(test)]
 mod tests {
+    use ringlet_protocol::arguments::ArgumentArena;
+    use ringlet_protocol::reply::Version;
+
     use super::*;
+    use crate::command::table;
+    use crate::message::{Client, Header};
+    use crate::shard::context::Caller;
+
+    fn blpop(client: u32, sequence: u32, key: &[u8]) -> Waiter {
+        let origin = Origin { client: Client { core: 0, index: client, generation: 0 }, sequence };
+        let caller =
+            Caller { client_id: 1, no_touch: false, may_block: true, is_cluster_client: false };
+        let command = table::find(b"blpop").expect("there is BLPOP");
+        let version = Version::Resp2;
+        let header =
+            Header { origin, command, db: 0, version, caller, is_counted: false, is_part: false };
+        let mut arena = ArgumentArena::default();
+        let words = arena.push_words(&[b"BLPOP", key, b"0"]);
+        let request = BlockRequest {
+            keys: vec![key.into()],
+            kind: ValueType::List,
+            timeout_ms: 0,
+            on_timeout: TimeoutReply::NullArray,
+        };
+        Waiter {
+            claim: Claim::new(),
+            origin,
+            command: Arc::new(OwnedCommand::new(&header, arena.get(words))),
+            request,
+            resubmission: Resubmission::NotNeeded,
+            shards: Arc::from([]),
+            timer: None,
+        }
+    }
+
+    fn add(blocked: &mut Blocked, ready: &mut ReadyKeys, waiter: Waiter) -> WaiterId {
+        let keys = waiter.request.keys.clone();
+        blocked.add(ready, waiter, &keys)
+    }
+
+    #[test]
+    fn late_news_about_a_wait_finds_it_though_its_client_waits_again() {
+        let (mut blocked, mut ready) = (Blocked::default(), ReadyKeys::default());
+        let (old, new) = (blpop(7, 1, b"old"), blpop(7, 2, b"new"));
+        let (old_origin, new_origin) = (old.origin, new.origin);
+        let old = add(&mut blocked, &mut ready, old);
+        let new = add(&mut blocked, &mut ready, new);
+        assert_eq!(blocked.of(old_origin), Some(old));
+        assert!(blocked.remove(&mut ready, old).is_some());
+        assert_eq!(blocked.of(old_origin), None);
+        assert_eq!(blocked.of(new_origin), Some(new));
+        assert!(blocked.remove(&mut ready, new).is_some());
+        assert!(ready.is_idle(), "no queue is left");
+    }
 
     #[test]
     fn changes_are_recorded_once_and_in_order() {

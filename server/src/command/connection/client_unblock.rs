@@ -64,7 +64,7 @@ fn unblock(core: &mut Core, id: i64, with_error: bool) -> bool {
         core.outbox.write(origin, version, |reply| on_timeout.write(reply));
     }
     for shard in shards {
-        core.batches.push_work(usize::from(shard), Work::Forget(origin.client));
+        core.batches.push_work(usize::from(shard), Work::Forget(origin));
     }
     true
 }
