@@ -224,9 +224,11 @@ pub struct Homecoming {
     pub changed: Vec<Name>,
     /// The whole keyspace, when everything was lent.
     pub keyspace: Option<Box<crate::shard::keyspace::Keyspace>>,
+    /// Whose command it was.
+    pub origin: Origin,
     /// The transaction has commands that run on every core: this core does its part of them now and
     /// answers for it, with a null array when the transaction was refused.
-    pub part: Option<(Origin, PartOfTransaction)>,
+    pub part: Option<PartOfTransaction>,
     /// The command has to wait: it joins the queues of its keys before anybody else runs.
     pub register: Option<Box<Waiter>>,
 }

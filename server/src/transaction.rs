@@ -106,7 +106,8 @@ impl Core {
                 entries,
                 changed,
                 keyspace: loan.keyspace,
-                part: part.clone().map(|part| (execute.origin, part)),
+                origin: execute.origin,
+                part: part.clone(),
                 register: waiter.clone().map(Box::new),
             };
             self.outbox.note(loan.from, Note::Homecoming(homecoming));
@@ -159,12 +160,9 @@ impl Core {
         let mut shards: Vec<u16> = request.keys.iter().map(|key| self.owner(key) as u16).collect();
         shards.sort_unstable();
         shards.dedup();
-        let mut all = 0;
-        command.header.command.spec.keys.for_each(command.words(), |_| all += 1);
-        // A command that waits on all its keys only takes from one of them and runs where that lives.
-        let resubmission =
-            if request.keys.len() == all { Resubmission::NotNeeded } else { Resubmission::Needed };
         let shards = shards.into();
+        // It writes to another shard, or chooses among keys of several: both at one place of them all.
+        let resubmission = Resubmission::Needed;
         Waiter { claim, origin, command, request, resubmission, shards, timer: None }
     }
 
@@ -278,8 +276,13 @@ impl Core {
         for (db, key) in &homecoming.changed {
             self.shard.keyspace.notify(*db, key);
         }
-        if let Some((origin, part)) = homecoming.part {
-            self.answer_part(origin, part);
+        if let Some(part) = homecoming.part {
+            self.answer_part(homecoming.origin, part);
+        }
+        let waiter = self.shard.blocked.of(homecoming.origin);
+        if let Some(waiter) = waiter.and_then(|id| self.shard.blocked.get_mut(id)) {
+            // It was tried: if it goes on waiting, the next element is worth another attempt.
+            waiter.resubmission = Resubmission::Needed;
         }
         if let Some(waiter) = homecoming.register
             && waiter.shards.contains(&self.number())

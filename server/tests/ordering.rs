@@ -239,3 +239,48 @@ fn a_waiter_comes_before_works_that_wait_for_its_key() {
         }
     }
 }
+
+#[test]
+fn a_waiter_on_several_shards_gets_the_first_of_its_keys_that_are_filled_together() {
+    let server = start();
+    let (mut admin, mut pusher) = (server.connect(), server.connect());
+    for (one, other) in [(0, 1), (3, 0), (1, 2)] {
+        let (first, second) = (server.key(one, "first"), server.key(other, "second"));
+        let (first, second) = (first.as_str(), second.as_str());
+        let pipelined: &[&[&str]] = &[&["RPUSH", first, "x"], &["RPUSH", second, "y"]];
+        // What is pushed together is there together, whatever the order.
+        let at_once: &[&[&str]] =
+            &[&["MULTI"], &["RPUSH", second, "y"], &["RPUSH", first, "x"], &["EXEC"]];
+        for round in 0..ROUNDS {
+            for push in [pipelined, at_once] {
+                let mut waiter = server.connect();
+                waiter.send(&["BLPOP", first, second, "0"]).expect("the server reads");
+                until_blocked(&mut admin, 1);
+                pipeline(&mut pusher, push);
+                let got = read(&mut waiter, "an element").into_items();
+                assert_eq!(got, [Value::bulk(first), Value::bulk("x")], "round {round}");
+                assert_eq!(call(&mut admin, &["DEL", first, second]), Value::Integer(1));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_waiter_on_several_shards_is_served_after_attempts_in_vain() {
+    let server = start();
+    let (mut admin, mut thief) = (server.connect_to(2), server.connect_to(1));
+    let (first, second) = (server.key(0, "first"), server.key(1, "second"));
+    let (first, second) = (first.as_str(), second.as_str());
+    for _ in 0..ROUNDS {
+        let mut waiter = server.connect();
+        waiter.send(&["BLPOP", first, second, "0"]).expect("the server reads");
+        until_blocked(&mut admin, 1);
+        // The element may be gone again before the waiter's attempt, as both run in one pass.
+        let stolen = pipeline(&mut thief, &[&["RPUSH", second, "x"], &["LPOP", second]]);
+        call(&mut admin, &["RPUSH", second, "y"]);
+        let got = read(&mut waiter, "the second element").into_items();
+        let expected = if stolen[1].is_null() { "x" } else { "y" };
+        assert_eq!(got, [Value::bulk(second), Value::bulk(expected)]);
+        call(&mut admin, &["DEL", second]);
+    }
+}

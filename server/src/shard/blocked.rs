@@ -132,8 +132,7 @@ pub struct Waiter {
     pub command: Arc<OwnedCommand>,
     /// What it asked for.
     pub request: BlockRequest,
-    /// Whether it can run where it waits, or must be submitted again over all its shards because it
-    /// also writes to another one.
+    /// Whether it can run where it waits, or must be submitted again over all its shards.
     pub resubmission: Resubmission,
     /// The shards it waits on; empty when it waits on one only.
     pub shards: Arc<[u16]>,
