@@ -328,10 +328,12 @@ impl Core {
             self.shard.blocked.look_later(lock, name);
             return;
         }
-        for id in self.shard.keyspace.ready.queue(&name) {
+        let mut last = None;
+        while let Some(id) = self.shard.keyspace.ready.next_waiter(&name, last) {
             if !self.serve_from(id, &name, ending) {
-                break;
+                return;
             }
+            last = Some(id);
         }
     }
 

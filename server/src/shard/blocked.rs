@@ -5,7 +5,8 @@
 //! that moves its `Claim` from waiting to taken. A taken claim is never given back. A client that goes
 //! away cancels the claim, before its command runs as well as while it waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -168,7 +169,8 @@ impl Names {
 /// Queues of waiters by key, and the keys that were changed since they were last looked at.
 #[derive(Default)]
 pub struct ReadyKeys {
-    queues: AHashMap<Name, VecDeque<WaiterId>>,
+    /// The order of the numbers is that in which they came.
+    queues: AHashMap<Name, BTreeSet<WaiterId>>,
     ready: Names,
     recorded: Option<Names>,
 }
@@ -223,16 +225,17 @@ impl ReadyKeys {
     pub fn leave(&mut self, db: usize, key: &[u8], id: WaiterId) {
         let name = (db, Box::from(key));
         if let Some(queue) = self.queues.get_mut(&name) {
-            queue.retain(|other| *other != id);
+            queue.remove(&id);
             if queue.is_empty() {
                 self.queues.remove(&name);
             }
         }
     }
 
-    /// The waiters of a key in order of arrival.
-    pub fn queue(&self, name: &Name) -> Vec<WaiterId> {
-        self.queues.get(name).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+    /// The first waiter of a key, or the first behind another one, which need not be there any more.
+    pub fn next_waiter(&self, name: &Name, behind: Option<WaiterId>) -> Option<WaiterId> {
+        let start = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        self.queues.get(name)?.range((start, Bound::Unbounded)).next().copied()
     }
 }
 
@@ -276,10 +279,7 @@ impl Blocked {
         self.next += 1;
         let db = waiter.command.header.db;
         for key in keys {
-            let queue = ready.queues.entry((db, key.clone())).or_default();
-            if !queue.contains(&id) {
-                queue.push_back(id);
-            }
+            ready.queues.entry((db, key.clone())).or_default().insert(id);
         }
         self.by_origin.insert(waiter.origin, id);
         self.waiters.insert(id, waiter);
@@ -372,6 +372,23 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_is_walked_in_order_while_its_waiters_leave() {
+        let (mut blocked, mut ready) = (Blocked::default(), ReadyKeys::default());
+        let ids: Vec<WaiterId> = (0..4)
+            .map(|client| add(&mut blocked, &mut ready, blpop(client, 1, b"queue")))
+            .collect();
+        let name = (0, Box::from(b"queue".as_slice()));
+        assert_eq!(ready.next_waiter(&name, None), Some(ids[0]));
+        for gone in [ids[0], ids[1]] {
+            assert!(blocked.remove(&mut ready, gone).is_some());
+        }
+        assert_eq!(ready.next_waiter(&name, Some(ids[0])), Some(ids[2]));
+        assert_eq!(ready.next_waiter(&name, Some(ids[2])), Some(ids[3]));
+        assert_eq!(ready.next_waiter(&name, Some(ids[3])), None);
+        assert_eq!(ready.next_waiter(&(1, name.1), None), None);
+    }
+
+    #[test]
     fn changes_are_recorded_once_and_in_order() {
         let mut ready = ReadyKeys::default();
         ready.begin_record();
@@ -390,7 +407,7 @@ mod tests {
     #[test]
     fn a_key_that_is_ready_is_looked_at_once_until_it_changes_again() {
         let mut ready = ReadyKeys::default();
-        ready.queues.insert((0, Box::from(*b"k")), VecDeque::from([WaiterId(0)]));
+        ready.queues.insert((0, Box::from(*b"k")), BTreeSet::from([WaiterId(0)]));
         for _ in 0..2 {
             ready.changed(0, b"k");
             ready.all_changed(|db| db == 0);
