@@ -81,6 +81,7 @@ impl Core {
             let place = match header.command.spec.run {
                 Run::Session(_) => Place::Here(self.run_here(connection, &header, words)),
                 Run::EveryCore(_, merge) => Place::EveryCore(merge),
+                _ if header.is_node_local() => Place::Shard(self.index),
                 Run::Everywhere(_, merge) if self.cores > 1 => Place::Everywhere(merge),
                 Run::Everywhere(..) => Place::Shard(0),
                 Run::Shard(_, pick) => Place::Shard(pick(words, self.cores)),

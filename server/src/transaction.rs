@@ -174,6 +174,10 @@ impl Core {
             header.caller.may_block = false;
             let words = list.arena.get(*range);
             match header.command.spec.run {
+                Run::Everywhere(..) | Run::Shard(..) if header.is_node_local() => {
+                    let shard = usize::from(header.origin.client.core);
+                    self.swapped(loans, shard, |core| core.run(&header, words, out));
+                }
                 Run::Everywhere(_, merge) => self.run_on_all(&header, words, merge, loans, out),
                 Run::Shard(_, pick) => {
                     let shard = pick(words, self.cores);

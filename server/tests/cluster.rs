@@ -196,3 +196,36 @@ fn keys_are_counted_and_listed_by_slot_and_served_everywhere() {
         assert_eq!(ask(&mut wires[1], line), Value::Error(error.as_bytes().to_vec()), "{line}");
     }
 }
+
+#[test]
+fn a_node_speaks_for_its_own_keys_inside_a_transaction_too() {
+    let cluster = start();
+    let mut main = cluster.server.connect();
+    for index in 0..200 {
+        ask(&mut main, &format!("SET key{index} x"));
+    }
+    // EXEC runs where the commands' keys are; with a RENAME over shards, on the first key's.
+    let on_one_shard = ["MULTI", "DBSIZE", "SCAN 0 COUNT 1000", "KEYS *", "EXEC"];
+    let spanning =
+        ["MULTI", "RENAME key1 key2", "DBSIZE", "SCAN 0 COUNT 1000", "RENAME key2 key1", "EXEC"];
+    for lines in [on_one_shard.as_slice(), spanning.as_slice()] {
+        let (mut counted, mut seen) = (0, std::collections::BTreeSet::new());
+        for node in 0..SHARDS {
+            let mut wire = cluster.connect(node);
+            let mut last = Value::Null;
+            for line in lines {
+                last = ask(&mut wire, line);
+            }
+            let mut replies = last.into_items().into_iter().filter(|reply| *reply != Value::ok());
+            counted += replies.next().and_then(|count| count.integer()).expect("a count");
+            let scan = replies.next().expect("a scan").into_items();
+            assert_eq!(scan[0], Value::bulk("0"), "node {node} ends where its keys end");
+            seen.extend(scan[1].items().expect("keys").iter().map(Value::text));
+            if let Some(keys) = replies.next() {
+                assert_eq!(keys.items().map(<[Value]>::len), scan[1].items().map(<[Value]>::len));
+            }
+        }
+        assert_eq!(counted, number(&mut main, "DBSIZE"), "{lines:?}");
+        assert_eq!(seen.len() as i64, counted, "{lines:?}");
+    }
+}
