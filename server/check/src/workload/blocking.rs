@@ -156,7 +156,7 @@ fn run_crowd(stage: &Stage) -> Result<usize, Failure> {
     for token in &crowd.tokens {
         connection.command(&["RPUSH", &crowd.ring[0], token])?;
     }
-    let counts = stage.threads(QUEUES + CONSUMERS + MOVERS + 1, |thread| {
+    let counts = stage.threads(QUEUES + CONSUMERS + MOVERS + 2, |thread| {
         let choices = stage.choices.fork(10 + thread as u64);
         if thread < QUEUES {
             produce(stage, &crowd, thread)
@@ -164,6 +164,8 @@ fn run_crowd(stage: &Stage) -> Result<usize, Failure> {
             consume(stage, &crowd, choices)
         } else if thread < QUEUES + CONSUMERS + MOVERS {
             move_round(stage, &crowd, choices)
+        } else if thread == QUEUES + CONSUMERS + MOVERS {
+            lend_queues(stage, &crowd, choices)
         } else {
             watch_ring(stage, &crowd)
         }
@@ -265,6 +267,26 @@ fn move_round(stage: &Stage, crowd: &Crowd, mut choices: Choices) -> Result<usiz
         if let Reply::Error(text) = reply {
             return Err(Failure::Trouble(format!("{words:?}: {text}")));
         }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Has the queues, or their whole shards, lent to other shards and changes nothing.
+fn lend_queues(stage: &Stage, crowd: &Crowd, mut choices: Choices) -> Result<usize, Failure> {
+    let mut session = stage.session()?;
+    let nobody: Vec<String> = (0..QUEUES)
+        .map(|index| stage.keys.on(index + 1, &format!("crowd:nobody:{index}")))
+        .collect();
+    let mut count = 0;
+    while stage.running() {
+        let index = choices.below(QUEUES);
+        let copy = ["COPY", &nobody[index], &crowd.queues[index]].map(str::to_owned).to_vec();
+        let request = match choices.below(8) {
+            0 => Request::Transaction(vec![vec!["DBSIZE".to_owned()], copy]),
+            _ => Request::Command(copy),
+        };
+        session.ask(request)?;
         count += 1;
     }
     Ok(count)
