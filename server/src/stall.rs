@@ -9,7 +9,7 @@ use ringlet_protocol::arguments::Arguments;
 use crate::command::spec::{Keys, Run, flags};
 use crate::command::table::Command;
 use crate::connection::Connection;
-use crate::core::Core;
+use crate::core::{Core, Pause};
 use crate::router::Owners;
 
 /// Why a connection's input is left unparsed.
@@ -135,9 +135,16 @@ impl Core {
         }
     }
 
+    /// Begins or prolongs CLIENT PAUSE; nothing expires meanwhile.
+    pub fn begin_pause(&mut self, pause: Pause) {
+        self.pause = Some(pause);
+        self.shard.keyspace.is_frozen = true;
+    }
+
     /// Ends CLIENT PAUSE: those that it has held back are tried again.
     pub fn end_pause(&mut self) {
         self.pause = None;
+        self.shard.keyspace.is_frozen = false;
         self.clients.retry_where(|connection| connection.stall == Some(Stall::Pause));
     }
 

@@ -364,6 +364,26 @@ fn monitors_see_what_has_run_in_its_order() {
     }
 }
 
+#[test]
+fn nothing_expires_while_writes_are_paused() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    for index in 0..20 {
+        wire.line(&format!("SET key:{index} x PX 30")).unwrap();
+    }
+    assert_eq!(wire.line("CLIENT PAUSE 600000 WRITE").unwrap(), Value::ok());
+    let deadline = Instant::now() + WAIT;
+    while number(&mut wire, "EXISTS key:0 key:1 key:2 key:3 key:4 key:5") > 0 {
+        assert!(Instant::now() < deadline, "keys are seen though their time is over");
+    }
+    assert_eq!(wire.line("GET key:0").unwrap(), Value::NullBulk);
+    assert_eq!(number(&mut wire, "DBSIZE"), 20, "the keys stay");
+    assert_eq!(wire.line("CLIENT UNPAUSE").unwrap(), Value::ok());
+    while number(&mut wire, "DBSIZE") > 0 {
+        assert!(Instant::now() < deadline, "expiry does not go on");
+    }
+}
+
 /// The strings of a reply, however nested.
 fn shown(value: &Value) -> String {
     match value.items() {

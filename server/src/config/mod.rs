@@ -236,11 +236,12 @@ impl crate::core::Core {
         self.configure_keyspace();
     }
 
-    /// Tells the keyspace what it must know of the configuration in force.
+    /// Tells the keyspace what it must know of the configuration and of CLIENT PAUSE.
     pub fn configure_keyspace(&mut self) {
         let keyspace = &mut self.shard.keyspace;
         keyspace.limits = std::sync::Arc::new(self.config.limits);
         keyspace.accesses.choose(self.config.counting(), self.now_ms);
+        keyspace.is_frozen = self.pause.is_some();
     }
 
     /// Clock ticks in so many microseconds.

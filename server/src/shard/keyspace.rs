@@ -59,6 +59,8 @@ pub struct Keyspace {
     pub graveyard: Graveyard,
     /// Active expiry, as DEBUG SET-ACTIVE-EXPIRE switches it.
     pub active_expiry: bool,
+    /// CLIENT PAUSE: keys whose time is over are not seen, but stay where they are.
+    pub is_frozen: bool,
     /// Active expiry had more to do than fits one pass.
     pub has_expiry_backlog: bool,
     /// The database that active expiry goes on with.
@@ -85,6 +87,7 @@ impl Keyspace {
             ready: ReadyKeys::default(),
             graveyard: Graveyard::default(),
             active_expiry: true,
+            is_frozen: false,
             has_expiry_backlog: false,
             expire_db: 0,
             accesses: Accesses::default(),
@@ -103,8 +106,8 @@ impl Keyspace {
         now_ms: i64,
         no_touch: bool,
     ) -> Option<&Entry> {
-        self.drop_expired(db, key, now_ms);
-        let Some(entry) = self.databases[db].find_mut(key) else {
+        let is_over = self.is_over(db, key, now_ms);
+        let Some(entry) = self.databases[db].find_mut(key).filter(|_| !is_over) else {
             self.stats.misses += 1;
             return None;
         };
@@ -124,7 +127,9 @@ impl Keyspace {
         now_ms: i64,
         no_touch: bool,
     ) -> Option<&mut Entry> {
-        self.drop_expired(db, key, now_ms);
+        if self.is_over(db, key, now_ms) {
+            return None;
+        }
         let entry = self.databases[db].find_mut(key)?;
         if !no_touch {
             self.accesses.touch(entry, now_ms, &mut self.random);
@@ -134,8 +139,8 @@ impl Keyspace {
 
     /// The entry of a key for reading about it: counts a hit or a miss, leaves the access time alone.
     pub(crate) fn look(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
-        self.drop_expired(db, key, now_ms);
-        let entry = self.databases[db].find(key);
+        let is_over = self.is_over(db, key, now_ms);
+        let entry = self.databases[db].find(key).filter(|_| !is_over);
         match entry {
             Some(_) => self.stats.hits += 1,
             None => self.stats.misses += 1,
@@ -143,12 +148,14 @@ impl Keyspace {
         entry
     }
 
-    /// Drops a key whose time is over.
+    /// True for a key whose time is over; drops it.
     #[inline]
-    fn drop_expired(&mut self, db: usize, key: &[u8], now_ms: i64) {
-        if self.databases[db].expires_len() > 0 && self.is_expired(db, key, now_ms) {
+    fn is_over(&mut self, db: usize, key: &[u8], now_ms: i64) -> bool {
+        let is_over = self.databases[db].expires_len() > 0 && self.is_expired(db, key, now_ms);
+        if is_over {
             self.expire(db, key);
         }
+        is_over
     }
 
     pub(crate) fn peek(&self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
@@ -162,6 +169,9 @@ impl Keyspace {
     }
 
     fn expire(&mut self, db: usize, key: &[u8]) {
+        if self.is_frozen {
+            return;
+        }
         if let Some(entry) = self.take_entry(db, key) {
             self.stats.expired += 1;
             // Also a key that is here on loan: its owner must hear of it.
@@ -310,7 +320,7 @@ impl Keyspace {
     /// One slice of active expiry: goes on with the round over all databases, or begins one, and looks
     /// at `work_limit` entries and one segment at most. Returns true while the round is not over.
     pub fn expire_slice(&mut self, now_ms: i64, work_limit: usize) -> bool {
-        if !self.active_expiry {
+        if !self.active_expiry || self.is_frozen {
             return false;
         }
         let (mut left, mut expired) = (work_limit, 0);

@@ -47,7 +47,7 @@ fn run(core: &mut Core, _: &Header, words: Arguments<'_>, reply: &mut Reply<'_>)
     };
     let until_ms = end_of_pause(&words[2], core.monotonic_ms)?;
     core.end_pause_in_time();
-    core.pause = Some(prolonged(core.pause, Pause { until_ms, writes_only }));
+    core.begin_pause(prolonged(core.pause, Pause { until_ms, writes_only }));
     reply.ok();
     Ok(())
 }
