@@ -365,6 +365,19 @@ fn monitors_see_what_has_run_in_its_order() {
 }
 
 #[test]
+fn subscriptions_are_confirmed_to_those_who_want_no_replies() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    wire.send(&["CLIENT", "REPLY", "OFF"]).unwrap();
+    wire.send(&["SET", "a", "b"]).unwrap();
+    wire.send(&["SUBSCRIBE", "news"]).unwrap();
+    let expected = [Value::bulk("subscribe"), Value::bulk("news"), Value::Integer(1)];
+    assert_eq!(read(&mut wire).into_items(), expected);
+    assert_eq!(number(&mut server.connect(), "PUBLISH news x"), 1);
+    assert_eq!(read(&mut wire).into_items()[0], Value::bulk("message"));
+}
+
+#[test]
 fn nothing_expires_while_writes_are_paused() {
     let server = launch(&[]);
     let mut wire = server.connect();

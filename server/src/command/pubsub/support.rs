@@ -1,7 +1,7 @@
 //! What the subscribing commands share: their confirmations, and the flags.
 
 use bytes::Bytes;
-use ringlet_protocol::reply::Reply;
+use ringlet_protocol::reply::{Reply, ReplyBuffer};
 
 use crate::command::spec::{CommandError, flags};
 use crate::connection::Connection;
@@ -14,8 +14,24 @@ pub const FLAGS: u32 = flags::PUBSUB
     | flags::WHILE_SUBSCRIBED
     | flags::AFTER_OTHERS;
 
-/// Tells a client that a subscription began or ended, and how many it has now.
-pub fn confirm(reply: &mut Reply<'_>, connection: &Connection, word: &str, name: Option<&Bytes>) {
+/// Tells a client that a subscription began or ended, and how many it has now. It is a message more
+/// than a reply: CLIENT REPLY OFF does not keep it back.
+pub fn confirm(
+    reply: &mut Reply<'_>,
+    connection: &mut Connection,
+    word: &str,
+    name: Option<&Bytes>,
+) {
+    if connection.is_muted() {
+        let mut message = ReplyBuffer::new();
+        write(&mut Reply::new(&mut message, connection.version), connection, word, name);
+        connection.push(&message);
+    } else {
+        write(reply, connection, word, name);
+    }
+}
+
+fn write(reply: &mut Reply<'_>, connection: &Connection, word: &str, name: Option<&Bytes>) {
     reply.push(3);
     reply.bulk(word.as_bytes());
     match name {
