@@ -118,7 +118,11 @@ impl Core {
         let mut known = ReplyBuffer::new();
         let version = connection.version;
         let mut reply = Reply::new(&mut known, version);
-        let result = run(&mut Session { core: self, connection }, words, &mut reply);
+        let result = run(
+            &mut Session { core: self, connection, is_in_transaction: true },
+            words,
+            &mut reply,
+        );
         if let Err(error) = result {
             reply.error_bytes(error.text());
         }

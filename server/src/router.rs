@@ -38,7 +38,7 @@ impl Core {
                 let started = self.ticks.now();
                 let errors = self.statistics.error_replies;
                 self.reply_now(connection, |core, connection, reply| {
-                    run(&mut Session { core, connection }, words, reply)
+                    run(&mut Session { core, connection, is_in_transaction: false }, words, reply)
                 });
                 let took = self.ticks.since(started);
                 let failed = self.statistics.error_replies != errors;

@@ -11,4 +11,6 @@ pub struct Session<'a> {
     pub core: &'a mut Core,
     /// The connection.
     pub connection: &'a mut Connection,
+    /// It runs inside MULTI/EXEC.
+    pub is_in_transaction: bool,
 }

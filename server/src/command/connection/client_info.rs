@@ -27,7 +27,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let Session { core, connection } = session;
+    let Session { core, connection, .. } = session;
     let line = client_line(&core.ring, connection, core.monotonic_ms);
     reply.verbatim(b"txt", line.as_bytes());
     Ok(())

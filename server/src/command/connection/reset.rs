@@ -40,7 +40,7 @@ pub const SPEC: Spec = Spec {
 fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let is_open = session.core.config.password.is_empty();
     set_authenticated(session, is_open);
-    let Session { core, connection } = session;
+    let Session { core, connection, .. } = session;
     if connection.is_monitor {
         core.stop_monitor(connection);
     }

@@ -25,7 +25,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(session: &mut Session<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let Session { core, connection } = session;
+    let Session { core, connection, .. } = session;
     for word in words.iter().skip(1) {
         let name = Bytes::copy_from_slice(word);
         if connection.patterns.insert(name.clone()) {

@@ -25,7 +25,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(session: &mut Session<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let Session { core, connection } = session;
+    let Session { core, connection, .. } = session;
     let names: Vec<Bytes> = if words.len() == 1 {
         connection.patterns.iter().cloned().collect()
     } else {
