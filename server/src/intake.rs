@@ -142,7 +142,10 @@ impl Core {
         connection: &mut Connection,
         words: Arguments<'_>,
     ) -> Result<&'static Command, (Option<&'static Command>, CommandError)> {
-        let command = find(words).map_err(|error| (None, error))?;
+        let found = find(words);
+        // CLIENT LIST shows a command that is refused too; one that does not exist as none.
+        connection.last_command = found.as_ref().ok().copied();
+        let command = found.map_err(|error| (None, error))?;
         let refusal = if command.accepts(words.len()) {
             self.refusal(connection, command)
         } else {
@@ -198,7 +201,6 @@ impl Core {
         words: Arguments<'_>,
     ) {
         connection.commands += 1;
-        connection.last_command = Some(command);
         let header = connection.header(command);
         if let Some(queued) = &mut connection.transaction
             && !command.is(flags::TRANSACTION)

@@ -378,6 +378,18 @@ fn subscriptions_are_confirmed_to_those_who_want_no_replies() {
 }
 
 #[test]
+fn the_list_shows_refused_commands_and_none_for_unknown_ones() {
+    let server = launch(&[]);
+    let (mut wire, mut admin) = (server.connect(), server.connect());
+    let id = number(&mut wire, "CLIENT ID");
+    for (line, shown) in [("PING", "ping"), ("GET", "get"), ("NOTHING", "NULL")] {
+        wire.line(line).unwrap();
+        let text = admin.line(&format!("CLIENT LIST ID {id}")).unwrap().text();
+        assert_eq!(field(&text, "cmd"), shown, "{line}: {text}");
+    }
+}
+
+#[test]
 fn nothing_expires_while_writes_are_paused() {
     let server = launch(&[]);
     let mut wire = server.connect();
