@@ -149,7 +149,7 @@ impl Core {
         let refusal = if command.accepts(words.len()) {
             self.refusal(connection, command)
         } else {
-            Some(CommandError::arity(&command.name))
+            Some(wrong_arity(command, words))
         };
         let Some(error) = refusal else { return Ok(command) };
         self.statistics.count_rejected(command);
@@ -254,13 +254,26 @@ pub fn find(words: Arguments<'_>) -> Result<&'static Command, CommandError> {
         return Ok(command);
     }
     command.subcommand(&words[1]).ok_or_else(|| {
+        let name = command.spec.name.to_uppercase();
+        if command.is(flags::OWN_WORDS) {
+            return CommandError::subcommand(&name, &words[1]);
+        }
         let mut text = b"ERR unknown subcommand '".to_vec();
         text.extend_from_slice(shown(&words[1]));
         text.extend_from_slice(b"'. Try ");
-        text.extend_from_slice(command.spec.name.to_uppercase().as_bytes());
+        text.extend_from_slice(name.as_bytes());
         text.extend_from_slice(b" HELP.");
         CommandError::quoting(text)
     })
+}
+
+fn wrong_arity(command: &Command, words: Arguments<'_>) -> CommandError {
+    match command.name.split_once('|') {
+        Some((container, _)) if command.is(flags::OWN_WORDS) => {
+            CommandError::subcommand(&container.to_uppercase(), &words[1])
+        }
+        _ => CommandError::arity(&command.name),
+    }
 }
 
 /// "unknown command 'x', with args beginning with: 'a' 'b' ", as Redis words and shortens it.

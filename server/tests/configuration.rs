@@ -379,6 +379,8 @@ fn debug_needs_permission() {
     let allowed = launch(&["--enable-debug-command", "local"]);
     let mut wire = allowed.connect();
     assert_eq!(say(&mut wire, "DEBUG SLEEP 0"), "+OK");
+    let wrong = "-ERR unknown subcommand or wrong number of arguments for";
+    assert_eq!(say(&mut wire, "DEBUG SLEEP"), format!("{wrong} 'SLEEP'. Try DEBUG HELP."));
     assert_eq!(say(&mut wire, "DEBUG POPULATE 1000 p 20"), "+OK");
     assert_eq!(say(&mut wire, "DBSIZE"), ":1000");
     assert_eq!(say(&mut wire, "STRLEN p:999"), ":20");

@@ -170,6 +170,9 @@ pub mod flags {
     pub const AFTER_OTHERS: u32 = 1 << 25;
     /// Looks at all keys of every core though it has none of its own (INFO): it runs when none is lent.
     pub const WHOLE_SHARD: u32 = 1 << 26;
+    /// Redis does not know its subcommands as commands (DEBUG): the words behind its name have one error
+    /// for all that is wrong with them.
+    pub const OWN_WORDS: u32 = 1 << 27;
     /// Ends a transaction: a refusal discards what is queued (EXEC).
     pub const ENDS_TRANSACTION: u32 = 1 << 23;
     /// Decides about the commands behind it: they are parsed when it is answered (for commands that
@@ -245,6 +248,15 @@ impl CommandError {
     /// "ERR wrong number of arguments for 'name' command", as Redis words it.
     pub fn arity(full_name: &str) -> CommandError {
         CommandError::with(format!("ERR wrong number of arguments for '{full_name}' command"))
+    }
+
+    /// The error of containers that look at their words themselves.
+    pub fn subcommand(container: &str, word: &[u8]) -> CommandError {
+        let shown = &word[..word.len().min(128)];
+        let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+        text.extend_from_slice(shown);
+        text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+        CommandError::quoting(text)
     }
 }
 

@@ -27,12 +27,23 @@ pub const SPEC: Spec = Spec {
             "(error) ERR client side caching (CLIENT TRACKING) is not supported by this server",
         ),
         ("CLIENT TRACKING maybe", "(error) ERR syntax error"),
+        ("CLIENT TRACKING on off", "(error) ERR syntax error"),
+        ("CLIENT TRACKING off BCAST", "OK"),
     ],
     run: Run::Session(run),
 };
 
 fn run(_: &mut Session<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    if on_or_off(&words[2])? {
+    let is_on = on_or_off(&words[2])?;
+    let mut options = words.from(3).iter();
+    while let Some(option) = options.next() {
+        match option.to_ascii_uppercase().as_slice() {
+            b"BCAST" | b"OPTIN" | b"OPTOUT" | b"NOLOOP" => {}
+            b"REDIRECT" | b"PREFIX" => _ = options.next().ok_or(CommandError::SYNTAX)?,
+            _ => return Err(CommandError::SYNTAX),
+        }
+    }
+    if is_on {
         return Err(CommandError::new(
             "ERR client side caching (CLIENT TRACKING) is not supported by this server",
         ));

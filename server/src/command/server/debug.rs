@@ -37,13 +37,16 @@ pub const SPEC: Spec = Spec {
     summary: "Holds commands for tests; refused unless enable-debug-command allows them.",
     examples: &[
         ("DEBUG", "(error) ERR wrong number of arguments for 'debug' command"),
-        ("DEBUG SEGFAULT", "(error) ERR unknown subcommand 'SEGFAULT'. Try DEBUG HELP."),
+        (
+            "DEBUG SEGFAULT",
+            "(error) ERR unknown subcommand or wrong number of arguments for 'SEGFAULT'. Try DEBUG HELP.",
+        ),
     ],
     ..about("debug", -2, Run::Subcommands(SUBCOMMANDS))
 };
 
 const fn about(name: &'static str, arity: i32, run: Run) -> Spec {
-    spec(name, arity, ADMIN | flags::PROTECTED, run)
+    spec(name, arity, ADMIN | flags::PROTECTED | flags::OWN_WORDS, run)
 }
 
 const CHANGE_REPL_ID: Spec = Spec {

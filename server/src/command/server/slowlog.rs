@@ -43,6 +43,10 @@ const GET: Spec = Spec {
     examples: &[
         ("SLOWLOG RESET", "OK"),
         ("SLOWLOG GET", "(empty array)"),
+        (
+            "SLOWLOG GET 1 2",
+            "(error) ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.",
+        ),
         ("SLOWLOG GET many", "(error) ERR count should be greater than or equal to -1"),
     ],
     ..about("get", -2, FLAGS, Run::EveryCore(entries, Merge::With(newest)))
@@ -83,11 +87,7 @@ fn entries(
             .filter(|count| *count >= -1)
             .ok_or(CommandError::new("ERR count should be greater than or equal to -1"))?,
         _ => {
-            let typed = String::from_utf8_lossy(&words[1]);
-            return Err(CommandError::with(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{typed}'. \
-                 Try SLOWLOG HELP."
-            )));
+            return Err(CommandError::subcommand("SLOWLOG", &words[1]));
         }
     };
     let kept = core.config.slowlog_entries_max;
