@@ -136,6 +136,15 @@ fn what_has_changed_since_the_last_save_is_no_statistic() {
 }
 
 #[test]
+fn statistics_of_the_allocator_are_a_text_in_resp3() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    wire.line("HELLO 3").expect("HELLO");
+    let reply = wire.line("MEMORY MALLOC-STATS").expect("a text");
+    assert!(matches!(reply, Value::Verbatim(..)), "{reply}");
+}
+
+#[test]
 fn an_lfu_policy_counts_uses_on_every_shard() {
     let server = launch(&["--maxmemory-policy", "allkeys-lfu"]);
     let mut wire = server.connect();

@@ -110,7 +110,7 @@ fn purge(_: &mut Core, _: &Header, _: Arguments<'_>, reply: &mut Reply<'_>) -> C
 }
 
 fn malloc_stats(_: &mut Context<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.bulk(b"Stats not supported for the current allocator");
+    reply.verbatim(b"txt", b"Stats not supported for the current allocator");
     Ok(())
 }
 
