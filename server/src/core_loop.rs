@@ -112,7 +112,9 @@ impl Core {
         let mut more = false;
         if self.expire_due || self.shard.keyspace.has_expiry_backlog {
             self.expire_due = false;
+            let started = self.ticks.now();
             more |= self.shard.keyspace.expire_slice(self.now_ms, EXPIRE_WORK_PER_PASS);
+            self.statistics.expire_ticks += self.ticks.now().wrapping_sub(started);
             self.shard.keyspace.has_expiry_backlog = more;
         }
         more | self.shard.keyspace.graveyard.free_some(FREE_WORK_PER_PASS)

@@ -47,6 +47,7 @@ impl Core {
                 if let Some(mut connection) = taken {
                     let bytes = self.ring.bytes(&buffer);
                     self.statistics.input_bytes += bytes.len() as u64;
+                    self.statistics.reads += 1;
                     connection.input.append(bytes);
                     self.ring.release(buffer);
                     self.on_received(&mut connection);
@@ -237,6 +238,7 @@ impl Core {
             let output = std::mem::replace(&mut connection.output, next);
             connection.sending_bytes = output.len();
             self.statistics.output_bytes += output.len() as u64;
+            self.statistics.writes += 1;
             self.ring.send(connection.socket, to_send(output));
         } else if connection.ending == Ending::AfterReplies && connection.pending.is_empty() {
             if self.shared.is_stopping.load(Ordering::Acquire) {

@@ -61,6 +61,12 @@ pub struct Statistics {
     pub input_bytes: u64,
     /// Bytes sent.
     pub output_bytes: u64,
+    /// Pieces of input received, and pieces of output handed to the ring.
+    pub reads: u64,
+    /// See `reads`.
+    pub writes: u64,
+    /// Time spent on active expiry, in clock ticks.
+    pub expire_ticks: u64,
     /// Clients closed because of their output limit.
     pub output_limit_disconnections: u64,
     /// Clients closed because of their query buffer.
@@ -114,6 +120,9 @@ impl Statistics {
             connections_rejected: 0,
             input_bytes: 0,
             output_bytes: 0,
+            reads: 0,
+            writes: 0,
+            expire_ticks: 0,
             output_limit_disconnections: 0,
             query_buffer_limit_disconnections: 0,
             passes: 0,

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use ringlet_runtime::{clock, memory};
 
 use super::{Section, Wanted};
+use crate::config::Config;
 use crate::core::Core;
 
 /// Makes the text of a section; the flag: to whoever asks the server is a cluster.
@@ -70,6 +71,8 @@ fn server(core: &Core, is_cluster: bool) -> String {
         .add("arch_bits", usize::BITS)
         .add("monotonic_clock", clock)
         .add("multiplexing_api", "io_uring")
+        .add("atomicvar_api", "c11-builtin")
+        .add("gcc_version", "0.0.0")
         .add("process_id", std::process::id())
         .add("process_supervised", &core.config.supervised)
         .add("run_id", &shared.run_id)
@@ -83,7 +86,23 @@ fn server(core: &Core, is_cluster: bool) -> String {
         .add("executable", path(std::env::current_exe().ok()))
         .add("config_file", path(core.config.file.clone()))
         .add("io_threads_active", 0);
+    for (index, listener) in listeners(&core.config).iter().enumerate() {
+        lines.add(&format!("listener{index}"), listener);
+    }
     lines.0
+}
+
+/// What clients connect to, in the words of Redis 7.2.
+fn listeners(config: &Config) -> Vec<String> {
+    let mut listeners = Vec::new();
+    if config.port != 0 {
+        let bind: String = config.bind.iter().map(|address| format!(",bind={address}")).collect();
+        listeners.push(format!("name=tcp{bind},port={}", config.port));
+    }
+    if let Some(path) = &config.unix_socket {
+        listeners.push(format!("name=unix,bind={}", path.display()));
+    }
+    listeners
 }
 
 /// What only the system knows of memory: resident bytes, their peak, and all there is.
@@ -106,12 +125,21 @@ fn persistence(core: &Core) -> String {
     lines
         .add("loading", 0)
         .add("async_loading", 0)
+        .add("current_cow_peak", 0)
+        .add("current_cow_size", 0)
+        .add("current_cow_size_age", 0)
+        .add("current_fork_perc", "0.00")
+        .add("current_save_keys_processed", 0)
+        .add("current_save_keys_total", 0)
         .add("rdb_bgsave_in_progress", 0)
         .add("rdb_last_save_time", core.shared.started_ms / 1000)
         .add("rdb_last_bgsave_status", "ok")
         .add("rdb_last_bgsave_time_sec", -1)
         .add("rdb_current_bgsave_time_sec", -1)
         .add("rdb_saves", 0)
+        .add("rdb_last_cow_size", 0)
+        .add("rdb_last_load_keys_expired", 0)
+        .add("rdb_last_load_keys_loaded", 0)
         .add("aof_enabled", 0)
         .add("aof_rewrite_in_progress", 0)
         .add("aof_rewrite_scheduled", 0)
@@ -119,7 +147,11 @@ fn persistence(core: &Core) -> String {
         .add("aof_current_rewrite_time_sec", -1)
         .add("aof_last_bgrewrite_status", "ok")
         .add("aof_rewrites", 0)
-        .add("aof_last_write_status", "ok");
+        .add("aof_rewrites_consecutive_failures", 0)
+        .add("aof_last_write_status", "ok")
+        .add("aof_last_cow_size", 0)
+        .add("module_fork_in_progress", 0)
+        .add("module_fork_last_cow_size", 0);
     lines.0
 }
 

@@ -97,7 +97,9 @@ impl Whole {
             .add("client_recent_max_output_buffer", figures.output_max)
             .add("blocked_clients", figures.blocked)
             .add("tracking_clients", 0)
-            .add("clients_in_timeout_table", figures.timeouts);
+            .add("clients_in_timeout_table", figures.timeouts)
+            .add("total_blocking_keys", figures.blocking_keys)
+            .add("total_blocking_keys_on_nokey", 0);
         lines
     }
 
@@ -124,6 +126,8 @@ impl Whole {
         pairs.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
+    /// As Redis does with an allocator that tells no more: what is resident is the allocator's, and
+    /// what is resident is active.
     fn memory_lines(&self) -> Lines {
         let memory = self.memory();
         let mut lines = Lines::new();
@@ -139,11 +143,33 @@ impl Whole {
             .add("used_memory_startup", memory.startup)
             .add("used_memory_dataset", memory.dataset())
             .add("used_memory_dataset_perc", format_args!("{:.2}%", memory.dataset_percentage()))
+            .add("allocator_allocated", memory.used)
+            .add("allocator_active", memory.resident)
+            .add("allocator_resident", memory.resident)
             .add("total_system_memory", memory.total)
             .add("total_system_memory_human", human(memory.total))
+            .add("used_memory_lua", 0)
+            .add("used_memory_vm_eval", 0)
+            .add("used_memory_lua_human", "0B")
+            .add("used_memory_scripts_eval", 0)
+            .add("number_of_cached_scripts", 0)
+            .add("number_of_functions", 0)
+            .add("number_of_libraries", 0)
+            .add("used_memory_vm_functions", 0)
+            .add("used_memory_vm_total", 0)
+            .add("used_memory_vm_total_human", "0B")
+            .add("used_memory_functions", 0)
+            .add("used_memory_scripts", 0)
+            .add("used_memory_scripts_human", "0B")
             .add("maxmemory", 0)
             .add("maxmemory_human", "0B")
             .add("maxmemory_policy", self.of_system("policy"))
+            .add("allocator_frag_ratio", format_args!("{:.2}", memory.fragmentation()))
+            .add("allocator_frag_bytes", memory.resident - memory.used)
+            .add("allocator_rss_ratio", "1.00")
+            .add("allocator_rss_bytes", 0)
+            .add("rss_overhead_ratio", "1.00")
+            .add("rss_overhead_bytes", 0)
             .add("mem_fragmentation_ratio", format_args!("{:.2}", memory.fragmentation()))
             .add("mem_fragmentation_bytes", memory.resident - memory.used)
             .add("mem_not_counted_for_evict", 0)
@@ -155,7 +181,8 @@ impl Whole {
             .add("mem_aof_buffer", 0)
             .add("mem_allocator", "mimalloc")
             .add("active_defrag_running", 0)
-            .add("lazyfree_pending_objects", self.figures.graves);
+            .add("lazyfree_pending_objects", self.figures.graves)
+            .add("lazyfreed_objects", self.figures.freed);
         lines
     }
 
@@ -186,8 +213,13 @@ impl Whole {
             .add("sync_partial_ok", 0)
             .add("sync_partial_err", 0)
             .add("expired_keys", figures.expired)
+            .add("expired_stale_perc", "0.00")
+            .add("expired_time_cap_reached_count", figures.expiry_cut_short)
+            .add("expire_cycle_cpu_milliseconds", figures.expiry_ms)
             .add("evicted_keys", 0)
             .add("evicted_clients", 0)
+            .add("total_eviction_exceeded_time", 0)
+            .add("current_eviction_exceeded_time", 0)
             .add("keyspace_hits", figures.hits)
             .add("keyspace_misses", figures.misses)
             .add("pubsub_channels", self.channels)
@@ -197,11 +229,24 @@ impl Whole {
             .add("total_forks", 0)
             .add("migrate_cached_sockets", 0)
             .add("slave_expires_tracked_keys", 0)
+            .add("active_defrag_hits", 0)
+            .add("active_defrag_misses", 0)
+            .add("active_defrag_key_hits", 0)
+            .add("active_defrag_key_misses", 0)
+            .add("total_active_defrag_time", 0)
+            .add("current_active_defrag_time", 0)
             .add("tracking_total_keys", 0)
             .add("tracking_total_items", 0)
             .add("tracking_total_prefixes", 0)
             .add("unexpected_error_replies", 0)
             .add("total_error_replies", figures.errors)
+            .add("dump_payload_sanitizations", 0)
+            .add("total_reads_processed", figures.reads)
+            .add("total_writes_processed", figures.writes)
+            .add("io_threaded_reads_processed", 0)
+            .add("io_threaded_writes_processed", 0)
+            .add("reply_buffer_shrinks", 0)
+            .add("reply_buffer_expands", 0)
             .add("client_query_buffer_limit_disconnections", figures.query_limit_closed)
             .add("client_output_buffer_limit_disconnections", figures.output_limit_closed);
         lines

@@ -176,6 +176,11 @@ pub struct ReadyKeys {
 }
 
 impl ReadyKeys {
+    /// Keys that somebody waits for.
+    pub fn keys(&self) -> usize {
+        self.queues.len()
+    }
+
     /// True when nobody waits, so that changes need not be reported.
     #[inline]
     pub fn is_idle(&self) -> bool {

@@ -24,6 +24,8 @@ pub struct KeyspaceStats {
     pub expired: u64,
     /// Most keys that active expiry has dropped in one pass.
     pub expired_per_pass_max: u64,
+    /// Slices of active expiry that ended before all that is due was dropped.
+    pub expiry_cut_short: u64,
     /// Changes since the start.
     pub changes: u64,
 }
@@ -343,6 +345,7 @@ impl Keyspace {
         }
         self.stats.expired += expired;
         self.stats.expired_per_pass_max = self.stats.expired_per_pass_max.max(expired);
+        self.stats.expiry_cut_short += u64::from(more);
         more
     }
 

@@ -29,13 +29,14 @@ enum Grave {
 #[derive(Debug, Default)]
 pub struct Graveyard {
     graves: VecDeque<Grave>,
+    freed: u64,
 }
 
 impl Graveyard {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Self {
-        Self { graves: VecDeque::new() }
+        Self { graves: VecDeque::new(), freed: 0 }
     }
 
     /// Whether nothing is left to free.
@@ -48,6 +49,12 @@ impl Graveyard {
     #[must_use]
     pub fn len(&self) -> usize {
         self.graves.len()
+    }
+
+    /// The number of big things that have been freed here.
+    #[must_use]
+    pub fn freed(&self) -> u64 {
+        self.freed
     }
 
     /// Frees an entry: at once if that is cheap, otherwise later.
@@ -77,6 +84,7 @@ impl Graveyard {
     /// Takes over all that is in another graveyard.
     pub fn adopt(&mut self, mut other: Self) {
         self.graves.append(&mut other.graves);
+        self.freed += other.freed;
     }
 
     pub(crate) fn bury_entries(&mut self, entries: Remains<Entry, Expiries>) {
@@ -109,6 +117,8 @@ impl Graveyard {
             freed += count.max(1);
             if more {
                 self.graves.push_front(grave);
+            } else {
+                self.freed += 1;
             }
         }
         !self.graves.is_empty()
