@@ -213,6 +213,24 @@ fn every_field_of_redis_is_there() {
 }
 
 #[test]
+fn memory_statistics_have_the_fields_of_redis() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    assert_eq!(say(&mut wire, "SET a b"), "+OK");
+    let items = wire.line("MEMORY STATS").expect("figures").into_items();
+    let of = |name: &str| {
+        let place = items.iter().position(|item| *item == Value::bulk(name));
+        items[place.unwrap_or_else(|| panic!("no {name}")) + 1].clone()
+    };
+    for name in ["allocator.active", "allocator-rss.bytes", "rss-overhead.bytes"] {
+        assert!(of(name).integer().is_some(), "{name}");
+    }
+    let tables = of("db.0").into_items();
+    assert_eq!(tables[0], Value::bulk("overhead.hashtable.main"));
+    assert!(tables[1].integer() > Some(0), "{tables:?}");
+}
+
+#[test]
 fn an_lfu_policy_counts_uses_on_every_shard() {
     let server = launch(&["--maxmemory-policy", "allkeys-lfu"]);
     let mut wire = server.connect();

@@ -84,6 +84,8 @@ pub struct DatabaseFigures {
     pub expires: i64,
     /// Sum of their times to live in milliseconds, estimated.
     pub ttl_sum_ms: i128,
+    /// Bytes of its tables, without keys and values.
+    pub table_bytes: i64,
 }
 
 /// What all cores together contribute.
@@ -210,13 +212,14 @@ fn write_databases(core: &mut Core, reply: &mut Reply<'_>) {
         .enumerate()
         .filter(|(_, database)| !database.is_empty())
         .collect();
-    reply.array(used.len() * 4);
+    reply.array(used.len() * 5);
     for (index, database) in used {
         let average_ms = database.average_ttl_ms(now_ms, random);
         reply.integer(index as i64);
         reply.integer(database.len() as i64);
         reply.integer(database.expires_len() as i64);
         reply.integer(average_ms);
+        reply.integer(database.table_bytes() as i64);
     }
 }
 
@@ -260,6 +263,7 @@ impl Whole {
                 let expires = databases.integer();
                 database.expires += expires;
                 database.ttl_sum_ms += i128::from(expires) * i128::from(databases.integer());
+                database.table_bytes += databases.integer();
             }
             channels.extend(reader.bytes().as_chunks::<8>().0);
             patterns.extend(reader.bytes().as_chunks::<8>().0);

@@ -128,12 +128,13 @@ fn stats(parts: &[&[u8]], reply: &mut Reply<'_>) {
     enum Figure {
         Count(i64),
         Share(f64),
+        Tables(i64),
     }
-    use Figure::{Count, Share};
+    use Figure::{Count, Share, Tables};
     let whole = Whole::of_parts(parts);
     let memory = whole.memory();
     let keys = whole.figures.keys;
-    let all = [
+    let first = [
         ("peak.allocated", Count(memory.peak)),
         ("total.allocated", Count(memory.used)),
         ("startup.allocated", Count(memory.startup)),
@@ -144,6 +145,8 @@ fn stats(parts: &[&[u8]], reply: &mut Reply<'_>) {
         ("aof.buffer", Count(0)),
         ("lua.caches", Count(0)),
         ("functions.caches", Count(0)),
+    ];
+    let rest = [
         ("overhead.tables", Count(whole.figures.table_bytes)),
         ("overhead.total", Count(memory.overhead)),
         ("keys.count", Count(keys)),
@@ -152,18 +155,38 @@ fn stats(parts: &[&[u8]], reply: &mut Reply<'_>) {
         ("dataset.percentage", Share(memory.dataset_percentage())),
         ("peak.percentage", Share(memory.peak_percentage())),
         ("allocator.allocated", Count(memory.used)),
+        ("allocator.active", Count(memory.resident)),
         ("allocator.resident", Count(memory.resident)),
+        ("allocator-fragmentation.ratio", Share(memory.fragmentation())),
+        ("allocator-fragmentation.bytes", Count(memory.resident - memory.used)),
+        ("allocator-rss.ratio", Share(1.0)),
+        ("allocator-rss.bytes", Count(0)),
+        ("rss-overhead.ratio", Share(1.0)),
+        ("rss-overhead.bytes", Count(0)),
         ("fragmentation", Share(memory.fragmentation())),
         ("fragmentation.bytes", Count(memory.resident - memory.used)),
     ];
-    reply.map(all.len());
-    for (name, figure) in all {
+    reply.map(first.len() + whole.databases.len() + rest.len());
+    let mut write = |(name, figure): (&str, Figure)| {
         reply.bulk(name.as_bytes());
         match figure {
             Count(count) => reply.integer(count),
             Share(share) => reply.double(share),
+            // Times to live stand beside the values, in no table of their own.
+            Tables(bytes) => {
+                reply.map(2);
+                reply.bulk(b"overhead.hashtable.main");
+                reply.integer(bytes);
+                reply.bulk(b"overhead.hashtable.expires");
+                reply.integer(0);
+            }
         }
+    };
+    first.into_iter().for_each(&mut write);
+    for (index, database) in &whole.databases {
+        write((&format!("db.{index}"), Tables(database.table_bytes)));
     }
+    rest.into_iter().for_each(write);
 }
 
 /// Below this many bytes nothing can be said about memory.
