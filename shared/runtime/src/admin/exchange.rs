@@ -12,8 +12,8 @@ use super::http::{self, AdminStatus, Method, Request};
 use super::{ANSWER_TIMEOUT_MS, AdminAnswer, AdminRoute, MAXIMUM_HEAD_BYTES, REQUEST_TIMEOUT_MS};
 use crate::clock;
 
-/// After an answer to a request that was not read to its end, so much more is read and thrown away,
-/// for so long: closing at once would reset the connection and could destroy the answer.
+/// After an answer so much more is read and thrown away, for so long, unless the client closes first:
+/// to close with bytes unread resets the connection, and that could destroy the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: i64 = 500;
 /// The content type of answers that come from no route.
@@ -32,12 +32,11 @@ pub(super) fn serve(mut stream: TcpStream, routes: &[AdminRoute]) -> io::Result<
         Err(status) => Err(status),
     };
     let head_only = matches!(&request, Ok(request) if request.method == Method::Head);
-    let (answer, content_type, complete) = match request.and_then(|request| find(&request, routes))
-    {
-        Ok(route) => ((route.handler)(), route.content_type, true),
+    let (answer, content_type) = match request.and_then(|request| find(&request, routes)) {
+        Ok(route) => ((route.handler)(), route.content_type),
         Err(status) => {
             let body = format!("{}\n", status.reason()).into_bytes();
-            (AdminAnswer { status, body }, PLAIN, false)
+            (AdminAnswer { status, body }, PLAIN)
         }
     };
     let mut bytes =
@@ -47,9 +46,7 @@ pub(super) fn serve(mut stream: TcpStream, routes: &[AdminRoute]) -> io::Result<
     }
     send(&mut stream, &bytes)?;
     stream.shutdown(Shutdown::Write)?;
-    if !complete {
-        linger(&mut stream);
-    }
+    linger(&mut stream);
     Ok(())
 }
 

@@ -119,6 +119,17 @@ fn a_request_may_come_in_pieces_or_break_off() {
 }
 
 #[test]
+fn bytes_after_a_request_do_not_destroy_its_answer() {
+    let server = start(pages());
+    for round in 0..20 {
+        let rest = "y".repeat(30_000);
+        let request = format!("GET /large HTTP/1.1\r\nHost: a\r\n\r\n{rest}");
+        let (status, _, body) = ask(&server, request.as_bytes());
+        assert_eq!((status.as_str(), body.len()), ("HTTP/1.1 200 OK", 3_000_000), "round {round}");
+    }
+}
+
+#[test]
 fn silent_clients_hold_a_worker_for_a_bounded_time_only() {
     let server = start(pages());
     let started = Instant::now();
