@@ -3,9 +3,10 @@
 //! Job: answer GET and HEAD for a fixed table of paths, away from the cores. In: addresses and a
 //! table of routes whose handlers make the bodies. Out: answers; every connection serves one.
 //! Invariant: whatever a client sends or leaves out, it holds one worker for a bounded time and a
-//! bounded number of bytes; when all are held, further connections are closed at once.
+//! bounded number of bytes, and none before it has sent something; when all are held, further
+//! connections are closed at once.
 //!
-//! One thread accepts, a few workers serve. Plain blocking sockets with timeouts: this page is
+//! One thread accepts and waits for first bytes, a few workers serve. Plain blocking sockets with timeouts: this page is
 //! read a few times per second at most, and it must answer even when a core hangs.
 
 mod exchange;
@@ -25,6 +26,8 @@ pub use http::AdminStatus;
 
 /// Connections that are served at the same time.
 pub const WORKERS: usize = 4;
+/// Accepted connections that have sent nothing yet; one more closes the oldest of them.
+pub const SILENT_CONNECTIONS: usize = 64;
 /// Accepted connections that may wait for a worker.
 pub const WAITING_CONNECTIONS: usize = 16;
 /// The most bytes of a request's head (request line and header fields).
@@ -32,7 +35,7 @@ pub const MAXIMUM_HEAD_BYTES: usize = 8192;
 /// The most header fields of a request.
 pub const MAXIMUM_HEADER_FIELDS: usize = 64;
 /// The time from a worker's turn to the end of the request's head, in milliseconds. It is short, for
-/// a health check may wait behind silent clients; a request fits one packet or two.
+/// a health check may wait behind clients that stop in the middle; a request fits one packet or two.
 pub const REQUEST_TIMEOUT_MS: i64 = 2_000;
 /// The time for sending an answer, in milliseconds.
 pub const ANSWER_TIMEOUT_MS: i64 = 5_000;
@@ -185,25 +188,33 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// The accepting thread: ends when the other end of `stopped` is closed.
 fn accept(listeners: &[TcpListener], stopped: &UnixStream, connections: &Sender<TcpStream>) {
-    let mut waited: Vec<BorrowedFd<'_>> = vec![stopped.as_fd()];
-    waited.extend(listeners.iter().map(AsFd::as_fd));
+    let mut silent: Vec<TcpStream> = Vec::new();
     loop {
-        if wait(&waited, -1)[0] {
+        let mut waited: Vec<BorrowedFd<'_>> = vec![stopped.as_fd()];
+        waited.extend(silent.iter().map(AsFd::as_fd));
+        waited.extend(listeners.iter().map(AsFd::as_fd));
+        let ready = wait(&waited, -1);
+        if ready[0] {
             return;
+        }
+        let mut speaks = ready[1..].iter();
+        for stream in silent.extract_if(.., |_| speaks.next() == Some(&true)) {
+            // All workers are held and the waiting line is full: the connection is closed.
+            drop(connections.try_send(stream));
         }
         for listener in listeners {
             match listener.accept() {
-                // All workers are held and the waiting line is full: the connection is closed.
-                Ok((stream, _)) => drop(connections.try_send(stream)),
+                Ok((stream, _)) => silent.push(stream),
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an admin connection");
-                    if wait(&waited[..1], ACCEPT_RETRY_MS)[0] {
+                    if wait(&[stopped.as_fd()], ACCEPT_RETRY_MS)[0] {
                         return;
                     }
                 }
             }
         }
+        silent.drain(..silent.len().saturating_sub(SILENT_CONNECTIONS));
     }
 }
 

@@ -119,6 +119,21 @@ fn a_request_may_come_in_pieces_or_break_off() {
 }
 
 #[test]
+fn clients_that_say_nothing_hold_no_worker_and_the_oldest_makes_room() {
+    let server = start(pages());
+    let mut silent: Vec<TcpStream> = (0..SILENT_CONNECTIONS).map(|_| connect(&server)).collect();
+    // One more, but it speaks as soon as it is there; so it counts for a moment only.
+    assert_eq!(get(&server, "/metrics").0, "HTTP/1.1 200 OK");
+    let mut rest = Vec::new();
+    let oldest = silent.remove(0).read_to_end(&mut rest);
+    assert!(!matches!(&oldest, Err(error) if is_passing_by(error)), "{oldest:?}");
+    for mut stream in silent {
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("the server reads");
+        assert_eq!(read_answer(stream).2, b"up 1\n");
+    }
+}
+
+#[test]
 fn bytes_after_a_request_do_not_destroy_its_answer() {
     let server = start(pages());
     for round in 0..20 {
