@@ -193,6 +193,17 @@ fn tcp_socket(options: &ListenOptions, address: SocketAddr) -> io::Result<OwnedF
     Ok(socket)
 }
 
+/// A listening unix socket with a name that the kernel has chosen, in no file system.
+pub(crate) fn nameless() -> io::Result<OwnedFd> {
+    let socket = stream_socket(libc::AF_UNIX, 0)?;
+    let family = libc::AF_UNIX as libc::sa_family_t;
+    let length = size_of_val(&family) as libc::socklen_t;
+    // SAFETY: an address that is a family and nothing more; `family` outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const family).cast(), length) })?;
+    start_listening(&socket, 2)?;
+    Ok(socket)
+}
+
 fn stream_socket(family: libc::c_int, flags: libc::c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
     // SAFETY: socket(2) takes no memory; the result is checked.

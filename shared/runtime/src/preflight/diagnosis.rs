@@ -9,6 +9,9 @@ use std::io;
 
 use super::Row;
 
+const FEW_DESCRIPTORS: &str =
+    "too few file descriptors: raise the limit with ulimit -n or LimitNOFILE=";
+
 /// What on this machine can forbid io_uring.
 pub(super) struct Surroundings {
     release: String,
@@ -79,9 +82,7 @@ pub(super) fn ring_advice(error: &io::Error, surroundings: &Surroundings) -> Str
              LimitMEMLOCK=infinity"
                 .into()
         }
-        Some(libc::EMFILE | libc::ENFILE) => {
-            "too few file descriptors: raise the limit with ulimit -n or LimitNOFILE=".into()
-        }
+        Some(libc::EMFILE | libc::ENFILE) => FEW_DESCRIPTORS.into(),
         Some(libc::EINVAL) => {
             "the kernel lacks a feature of io_uring: Linux 6.1 or later is needed".into()
         }
@@ -102,6 +103,23 @@ pub(super) fn buffers_advice(error: &io::Error) -> String {
     }
 }
 
+/// Why a self test failed, and what helps.
+pub(super) fn operation_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            "the kernel lacks it: Linux 6.1 or later is needed".into()
+        }
+        io::ErrorKind::TimedOut => "the machine may be overloaded: try again".into(),
+        _ => match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => FEW_DESCRIPTORS.into(),
+            Some(libc::ENOMEM) => {
+                "not enough memory: free some, or raise the cgroup's limit".into()
+            }
+            _ => "unexpected: see io_uring_enter(2)".into(),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +136,17 @@ mod tests {
         assert!(advice(libc::EPERM, None, Some(0)).contains("security module"));
         assert!(advice(libc::ENOSYS, None, None).contains("too old"));
         assert!(advice(libc::ENOMEM, None, None).contains("LimitMEMLOCK"));
+    }
+
+    #[test]
+    fn only_what_the_kernel_refuses_to_know_is_blamed_on_its_age() {
+        let advice = |errno| operation_advice(&io::Error::from_raw_os_error(errno));
+        assert!(advice(libc::EINVAL).contains("Linux 6.1"));
+        assert!(advice(libc::EOPNOTSUPP).contains("Linux 6.1"));
+        assert!(advice(libc::EMFILE).contains("ulimit -n"));
+        for errno in [libc::EADDRNOTAVAIL, libc::ECONNREFUSED, libc::EPERM, libc::EIO] {
+            assert!(!advice(errno).contains("kernel"), "{errno}");
+        }
     }
 
     #[test]

@@ -5,17 +5,15 @@
 //! Invariant: a self test ends within a second whatever the kernel does.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use super::diagnosis::{Surroundings, ring_advice};
+use super::diagnosis::{Surroundings, operation_advice, ring_advice};
 use super::{PreflightError, Row};
+use crate::listen;
 use crate::ring::queue::Queue;
 use crate::ring::{Event, NetRing, RingSettings, SetupMode, Wait};
-
-const OLD_KERNEL: &str = "the kernel lacks it: Linux 6.1 or later is needed";
 
 /// Pushes one row per self test; gives the setup mode that the kernel accepted.
 pub(super) fn run(surroundings: &Surroundings, rows: &mut Vec<Row>) -> Option<SetupMode> {
@@ -53,7 +51,7 @@ pub(super) fn run(surroundings: &Surroundings, rows: &mut Vec<Row>) -> Option<Se
 fn judge(name: &'static str, outcome: io::Result<&'static str>) -> Row {
     match outcome {
         Ok(found) => Row::ok(name, found),
-        Err(error) => Row::failed(name, error.to_string(), OLD_KERNEL),
+        Err(error) => Row::failed(name, error.to_string(), operation_advice(&error)),
     }
 }
 
@@ -116,16 +114,17 @@ fn receive(ring: &mut NetRing) -> io::Result<&'static str> {
     if repeats {
         Ok("data, more to come, right bytes")
     } else {
-        Err(io::Error::other("not multishot"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "not multishot"))
     }
 }
 
 fn accept(ring: &mut NetRing) -> io::Result<&'static str> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    // Without an address of IPv4 or IPv6, which a machine may lack.
+    let listener = UnixListener::from(listen::nameless()?);
     let address = listener.local_addr()?;
     let id = ring.listen(OwnedFd::from(listener))?;
     for _ in 0..2 {
-        let _client = TcpStream::connect(address)?;
+        let _client = UnixStream::connect_addr(&address)?;
         until(ring, |ring, event| match event {
             Event::Accepted { socket, .. } => {
                 ring.close(socket);
