@@ -29,7 +29,7 @@ impl PreflightError {
     }
 
     pub(crate) fn buffers(error: io::Error) -> Self {
-        let advice = diagnosis::buffers_advice(&error);
+        let advice = diagnosis::buffers_advice(&error, &diagnosis::Surroundings::read());
         Self { what: "cannot register receive buffers with io_uring", error, advice }
     }
 

@@ -9,6 +9,9 @@ use std::io;
 
 use super::Row;
 
+const FILTERED: &str = "a seccomp filter forbids io_uring, as the default profiles of Docker, Podman \
+and Kubernetes do: run with the seccomp profile that comes with Ringlet";
+
 const FEW_DESCRIPTORS: &str =
     "too few file descriptors: raise the limit with ulimit -n or LimitNOFILE=";
 
@@ -52,6 +55,22 @@ impl Surroundings {
         };
         vec![Row::ok("kernel", &self.release), disabled, seccomp]
     }
+
+    fn is_filtered(&self) -> bool {
+        self.seccomp.is_some_and(|mode| mode > 0)
+    }
+
+    /// Who has forbidden io_uring, and what helps.
+    fn forbidding(&self) -> String {
+        match self.disabled {
+            Some(value @ 1..) => format!(
+                "io_uring is disabled by the administrator (kernel.io_uring_disabled={value}): \
+                 sysctl -w kernel.io_uring_disabled=0"
+            ),
+            _ if self.is_filtered() => FILTERED.into(),
+            _ => "a security module forbids io_uring: ask the administrator".into(),
+        }
+    }
 }
 
 fn seccomp_mode(status: &str) -> Option<u32> {
@@ -62,21 +81,12 @@ fn seccomp_mode(status: &str) -> Option<u32> {
 /// Why io_uring_setup(2) failed, and what helps.
 pub(super) fn ring_advice(error: &io::Error, surroundings: &Surroundings) -> String {
     match error.raw_os_error() {
+        // Podman's default filter answers that the call does not exist.
+        Some(libc::ENOSYS) if surroundings.is_filtered() => FILTERED.into(),
         Some(libc::ENOSYS) => {
             "the kernel is too old or a sandbox hides io_uring: Linux 6.1 or later is needed".into()
         }
-        Some(libc::EPERM | libc::EACCES) => match surroundings {
-            Surroundings { disabled: Some(value @ 1..), .. } => format!(
-                "io_uring is disabled by the administrator (kernel.io_uring_disabled={value}): \
-                 sysctl -w kernel.io_uring_disabled=0"
-            ),
-            Surroundings { seccomp: Some(1..), .. } => {
-                "a seccomp filter forbids io_uring, as Docker's and Kubernetes' default profiles do: \
-                 run with the seccomp profile that comes with Ringlet"
-                    .into()
-            }
-            _ => "a security module forbids io_uring: ask the administrator".into(),
-        },
+        Some(libc::EPERM | libc::EACCES) => surroundings.forbidding(),
         Some(libc::ENOMEM) => {
             "too little lockable memory: raise it, for instance with ulimit -l unlimited or \
              LimitMEMLOCK=infinity"
@@ -91,8 +101,11 @@ pub(super) fn ring_advice(error: &io::Error, surroundings: &Surroundings) -> Str
 }
 
 /// Why registering receive buffers failed, and what helps.
-pub(super) fn buffers_advice(error: &io::Error) -> String {
+pub(super) fn buffers_advice(error: &io::Error, surroundings: &Surroundings) -> String {
     match error.raw_os_error() {
+        // A filter may let io_uring_setup(2) pass, and then not io_uring_register(2).
+        Some(libc::ENOSYS) if surroundings.is_filtered() => FILTERED.into(),
+        Some(libc::EPERM | libc::EACCES) => surroundings.forbidding(),
         Some(libc::ENOMEM) => {
             "not enough memory: lower the number of buffers, or raise LimitMEMLOCK".into()
         }
@@ -135,7 +148,19 @@ mod tests {
         assert!(advice(libc::EPERM, Some(0), Some(2)).contains("seccomp profile"));
         assert!(advice(libc::EPERM, None, Some(0)).contains("security module"));
         assert!(advice(libc::ENOSYS, None, None).contains("too old"));
+        assert!(advice(libc::ENOSYS, Some(0), Some(0)).contains("too old"));
+        assert!(advice(libc::ENOSYS, Some(0), Some(2)).contains("seccomp profile"));
         assert!(advice(libc::ENOMEM, None, None).contains("LimitMEMLOCK"));
+    }
+
+    #[test]
+    fn who_forbids_to_register_buffers_is_named_too() {
+        let surroundings =
+            Surroundings { release: String::new(), disabled: Some(0), seccomp: Some(2) };
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
+            let advice = buffers_advice(&io::Error::from_raw_os_error(errno), &surroundings);
+            assert!(advice.contains("seccomp profile"), "{advice}");
+        }
     }
 
     #[test]
