@@ -13,8 +13,9 @@ use io_uring::{EnterFlags, IoUring, Probe, cqueue, opcode, squeue, types};
 
 use super::operation::Operation;
 
-/// io_uring_register(2): register the ring's own file descriptor.
+/// io_uring_register(2): register the ring's own file descriptor, and the inverse.
 const REGISTER_RING_FDS: libc::c_uint = 20;
+const UNREGISTER_RING_FDS: libc::c_uint = 21;
 
 /// How the kernel runs the work that completes operations. Best first.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -314,32 +315,52 @@ fn setup(entries: u32, completions: u32, mode: SetupMode) -> io::Result<IoUring>
     builder.build(entries)
 }
 
-/// Registers the descriptor of a ring with itself; gives its index.
+/// `struct io_uring_rsrc_update` of io_uring_register(2), for the descriptor of a ring.
+#[repr(C)]
+struct RingUpdate {
+    offset: u32,
+    reserved: u32,
+    data: u64,
+}
+
+/// Registers the descriptor of a ring with the calling thread; gives its index.
 fn register_ring_fd(ring_fd: RawFd) -> Option<RawFd> {
-    /// `struct io_uring_rsrc_update` of io_uring_register(2).
-    #[repr(C)]
-    struct Update {
-        offset: u32,
-        reserved: u32,
-        data: u64,
+    let mut update = RingUpdate { offset: u32::MAX, reserved: 0, data: ring_fd as u64 };
+    update_ring_fd(ring_fd, REGISTER_RING_FDS, &mut update).then_some(update.offset as RawFd)
+}
+
+fn update_ring_fd(ring_fd: RawFd, operation: libc::c_uint, update: &mut RingUpdate) -> bool {
+    let update: *mut RingUpdate = update;
+    // SAFETY: the kernel reads and writes one `RingUpdate`, which outlives the call.
+    let updated =
+        unsafe { libc::syscall(libc::SYS_io_uring_register, ring_fd, operation, update, 1u32) };
+    updated == 1
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.enter_flags.contains(EnterFlags::REGISTERED_RING) {
+            // Else the registration would keep the ring alive until the thread ends.
+            let mut update = RingUpdate { offset: self.enter_fd as u32, reserved: 0, data: 0 };
+            update_ring_fd(self.ring_fd(), UNREGISTER_RING_FDS, &mut update);
+        }
     }
-    let mut update = Update { offset: u32::MAX, reserved: 0, data: ring_fd as u64 };
-    // SAFETY: the kernel reads and writes one `Update`, which outlives the call.
-    let registered = unsafe {
-        libc::syscall(
-            libc::SYS_io_uring_register,
-            ring_fd,
-            REGISTER_RING_FDS,
-            &raw mut update,
-            1u32,
-        )
-    };
-    (registered == 1).then_some(update.offset as RawFd)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_may_have_many_rings_one_after_the_other() {
+        let is_registered = |_| {
+            let queue = Queue::new(2, 4, &SetupMode::LADDER).unwrap();
+            queue.enter_flags.contains(EnterFlags::REGISTERED_RING)
+        };
+        // The kernel registers 16 rings per thread.
+        let registered: Vec<bool> = (0..20).map(is_registered).collect();
+        assert!(registered.iter().all(|one| *one == registered[0]), "{registered:?}");
+    }
 
     #[test]
     fn entries_that_the_kernel_does_not_take_now_go_out_later() {
