@@ -100,8 +100,9 @@ impl NetRing {
     ) {
         let Some(socket) = self.sockets.get_mut(slot) else { return };
         socket.in_flight -= 1;
-        if completion.result == -libc::EALREADY && socket.in_flight > 0 {
-            // Something runs where a cancel cannot reach it; a dead connection ends it all the same.
+        if completion.result < i32::from(socket.in_flight) {
+            // The result is the number of operations found. What the cancel has missed may be over
+            // already, or run where none can reach it; a dead connection ends it all the same.
             shut_down(socket, libc::SHUT_RDWR);
         }
         self.finish_close(slot, events);
