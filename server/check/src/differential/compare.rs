@@ -35,14 +35,17 @@ pub enum Rule {
     Sample,
     /// Random elements that are removed.
     Pop,
+    /// Nothing; but what the command let expire in a millisecond is gone before the next one.
+    Lapse,
     /// A cursor is followed to its end, and what was found is compared without order.
     Walk,
 }
 
 impl Rule {
-    /// True when the reply is judged by more questions, which no pipelined reply may precede.
+    /// True when something comes after the reply (more questions, a pause) that must come before the
+    /// next command.
     pub fn asks_again(self) -> bool {
-        matches!(self, Self::Pop | Self::Sample | Self::Walk | Self::SomeKey)
+        matches!(self, Self::Pop | Self::Sample | Self::Walk | Self::SomeKey | Self::Lapse)
     }
 }
 
@@ -58,7 +61,7 @@ pub fn agree(rule: Rule, reference: &Value, tested: &Value) -> bool {
         return false;
     }
     match rule {
-        Rule::Exact => false,
+        Rule::Exact | Rule::Lapse => false,
         Rule::Set => sorted(reference.clone()) == sorted(tested.clone()),
         Rule::Pairs => sorted_pairs(reference.clone()) == sorted_pairs(tested.clone()),
         Rule::Scores => same_scores(reference, tested),

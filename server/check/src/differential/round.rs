@@ -11,6 +11,8 @@ use super::words::Words;
 
 /// How often a row takes part in a round. Rounds with few kinds of commands reach further.
 const ROW_PERCENT: usize = 45;
+/// How often a round lets keys expire, which takes time.
+const LAPSE_PERCENT: usize = 15;
 /// Longest run of commands in one write.
 const PIPELINE_MAX: usize = 40;
 
@@ -46,6 +48,8 @@ pub struct Round {
     pub resp3: bool,
     /// Whether commands may block; then nothing is pipelined.
     pub blocking: bool,
+    /// Whether keys expire during the round; then nobody counts keys.
+    pub lapses: bool,
     /// Directives to set before.
     pub settings: Vec<(&'static str, &'static str)>,
     /// The commands.
@@ -65,7 +69,13 @@ impl Round {
         let blocking = choices.percent(25) && may_block;
         let connections = if blocking { 4 } else { 1 + choices.below(3) };
         let pipeline = if blocking || choices.percent(40) { 1 } else { PIPELINE_MAX };
-        let allowed: Vec<&Row> = rows.iter().filter(|_| choices.percent(ROW_PERCENT)).collect();
+        let lapses = choices.percent(LAPSE_PERCENT);
+        let fits = |row: &&Row| match row.rule {
+            Rule::Lapse => lapses,
+            _ => !lapses || row.template.name() != "DBSIZE",
+        };
+        let takes_part = |_: &&Row| choices.percent(ROW_PERCENT);
+        let allowed: Vec<&Row> = rows.iter().filter(fits).filter(takes_part).collect();
         let settings = SETTINGS
             .iter()
             .map(|&(name, usual, odd)| (name, if choices.percent(30) { odd } else { usual }))
@@ -73,7 +83,7 @@ impl Round {
         let resp3 = choices.percent(40);
         let steps = Generator { rows: allowed, words, blocking, inside: vec![false; connections] }
             .steps(length, pipeline, choices);
-        Self { connections, resp3, blocking, settings, steps }
+        Self { connections, resp3, blocking, lapses, settings, steps }
     }
 }
 
@@ -172,8 +182,9 @@ impl<'a> Generator<'a> {
     fn row(&self, inside: bool, choices: &mut Choices) -> Option<&'a Row> {
         let fits = |row: &&&'a Row| {
             let blocks = row.blocking && !inside && !self.blocking;
-            // What SPOP takes inside a transaction cannot be taken from the other server in time.
-            !(blocks || inside && row.rule == Rule::Pop)
+            // What SPOP takes inside a transaction cannot be taken from the other server in time, and
+            // nothing can be waited for there.
+            !(blocks || inside && matches!(row.rule, Rule::Pop | Rule::Lapse))
         };
         let weight = |row: &Row| row.weight * if row.blocking { 3 } else { 1 };
         let total: usize = self.rows.iter().filter(fits).map(|row| weight(row)).sum();
