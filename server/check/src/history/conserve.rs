@@ -53,6 +53,20 @@ pub fn check_alike<T: PartialEq + std::fmt::Debug>(values: &[T]) -> Result<(), V
     Err(Violation::new("a snapshot saw a write of many keys half done", format!("{values:?}")))
 }
 
+/// Keys that only ever come and go together: every count of them is `all` or 0, and the counts of one
+/// snapshot agree.
+///
+/// # Errors
+/// A snapshot that saw some of them, or that contradicts itself.
+pub fn check_all_or_none(all: usize, counts: &[i64]) -> Result<(), Violation> {
+    let whole = counts.iter().all(|&count| count == 0 || count == all as i64);
+    if whole && counts.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(());
+    }
+    let evidence = format!("{counts:?} of {all} keys");
+    Err(Violation::new("a snapshot saw a whole database half changed", evidence))
+}
+
 /// Optimistic increments under WATCH: the successful ones stored the values 1 to `last`, each once.
 ///
 /// # Errors
@@ -97,6 +111,15 @@ mod tests {
     fn different_values_are_found() {
         assert_eq!(check_alike(&[1, 1, 1]), Ok(()));
         assert!(check_alike(&[1, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn a_part_of_a_whole_is_found() {
+        assert_eq!(check_all_or_none(3, &[3, 3]), Ok(()));
+        assert_eq!(check_all_or_none(3, &[0, 0]), Ok(()));
+        for wrong in [&[2][..], &[4], &[0, 3]] {
+            assert!(check_all_or_none(3, wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Job: clients that wait for elements: in which order they are served, and that nothing is lost.
+//! Job: clients that wait for elements of lists and sorted sets: in which order they are served, and that nothing is lost.
 //! In: a stage. Out: the verdicts of [`crate::history::queue`] and of [`check_tokens`].
 //! Invariant: the first half has the server for itself, so that it can await, by INFO, that each
 //! waiter is blocked before the next one comes; the second half is a crowd.
@@ -16,7 +16,10 @@ use crate::random::Choices;
 
 const WAITERS: usize = 5;
 const SPARE_SESSIONS: usize = 10;
-const QUEUES: usize = 4;
+/// Lists, and behind them sorted sets, whose elements are numbers that are their own scores: the
+/// smallest is the oldest.
+const QUEUES: usize = LISTS + 2;
+const LISTS: usize = 4;
 const CONSUMERS: usize = 6;
 const MOVERS: usize = 4;
 const RING: usize = 3;
@@ -55,10 +58,14 @@ fn serve_in_order(
     let mut key = |kind: &str| stage.keys.on(choices.below(shards), &name(kind));
     let (queue, other, target) = (key("queue"), key("other"), key("target"));
     let before = blocked_clients(observer)?;
+    let sorted = choices.percent(30);
     choices.shuffle(sessions);
     let (waiters, rest) = sessions.split_at_mut(WAITERS);
     for (index, waiter) in waiters.iter_mut().enumerate() {
         let words: &[&str] = match choices.below(5) {
+            0 if sorted => &["BZMPOP", "0", "2", &queue, &other, "MIN"],
+            1 | 2 if sorted => &["BZPOPMIN", &other, &queue, "0"],
+            _ if sorted => &["BZPOPMIN", &queue, "0"],
             0 => &["BLPOP", &other, &queue, "0"],
             1 => &["BLMOVE", &queue, &target, "LEFT", "RIGHT", "0"],
             2 => &["BLMPOP", "0", "2", &queue, &other, "LEFT"],
@@ -67,8 +74,9 @@ fn serve_in_order(
         waiter.send(vec![Request::command(words)])?;
         await_blocked(observer, before + index as i64 + 1)?;
     }
-    let elements: Vec<String> = (0..WAITERS).map(|index| format!("e{index}")).collect();
-    for request in push_all(choices, &queue, &key_like(stage, &name("source")), &elements) {
+    let elements: Vec<String> = (0..WAITERS).map(|index| index.to_string()).collect();
+    let source = key_like(stage, &name("source"));
+    for request in push_all(choices, &queue, &source, &elements, sorted) {
         rest[0].ask(request)?;
     }
     let mut got = Vec::new();
@@ -85,13 +93,24 @@ fn key_like(stage: &Stage, name: &str) -> String {
     stage.keys.on(name.len(), name)
 }
 
+/// The command that puts `elements` behind those of `key`.
+fn push(key: &str, elements: &[String], sorted: bool) -> Vec<String> {
+    let mut words = vec![if sorted { "ZADD" } else { "RPUSH" }.to_owned(), key.to_owned()];
+    for element in elements {
+        words.extend(std::iter::repeat_n(element.clone(), 1 + usize::from(sorted)));
+    }
+    words
+}
+
 /// Ways of putting `elements` into `queue`, each from head to tail.
-fn push_all(choices: &mut Choices, queue: &str, source: &str, elements: &[String]) -> Vec<Request> {
-    let push = |key: &str, elements: &[String]| {
-        let mut words = vec!["RPUSH".to_owned(), key.to_owned()];
-        words.extend_from_slice(elements);
-        words
-    };
+fn push_all(
+    choices: &mut Choices,
+    queue: &str,
+    source: &str,
+    elements: &[String],
+    sorted: bool,
+) -> Vec<Request> {
+    let push = |key: &str, elements: &[String]| push(key, elements, sorted);
     match choices.below(4) {
         0 => vec![Request::Command(push(queue, elements))],
         1 => elements.chunks(1).map(|element| Request::Command(push(queue, element))).collect(),
@@ -105,7 +124,8 @@ fn push_all(choices: &mut Choices, queue: &str, source: &str, elements: &[String
     }
 }
 
-/// The element in the reply of any pop: the last text in it.
+/// The element in the reply of any pop: the last text in it (of a sorted set its score, which is
+/// spelled alike).
 fn last_text(reply: &Reply) -> Option<String> {
     match reply {
         Reply::Array(items) => items.last().and_then(last_text),
@@ -170,9 +190,10 @@ fn run_crowd(stage: &Stage) -> Result<usize, Failure> {
             watch_ring(stage, &crowd)
         }
     })?;
-    let mut left = Vec::new();
+    let mut left: Vec<Vec<u64>> = Vec::new();
     for queue in &crowd.queues {
-        let reply = connection.command(&["LRANGE", queue, "0", "-1"])?;
+        let read = if left.len() < LISTS { "LRANGE" } else { "ZRANGE" };
+        let reply = connection.command(&[read, queue, "0", "-1"])?;
         let numbers = reply.items().unwrap_or_default().iter();
         left.push(numbers.filter_map(Reply::integer).map(|number| number as u64).collect());
     }
@@ -188,23 +209,24 @@ fn produce(stage: &Stage, crowd: &Crowd, number: usize) -> Result<usize, Failure
     let mut choices = stage.choices.fork(500 + number as u64);
     let mut connection = stage.connection()?;
     let queue = crowd.queues[number].as_str();
+    let sorted = number >= LISTS;
+    let length_of = if sorted { "ZCARD" } else { "LLEN" };
     let mut next = 0u64;
     let mut pushed = Vec::new();
     while stage.running() && next < MAX_PUSHES_PER_QUEUE {
         let mut commands = Vec::new();
         for _ in 0..=choices.below(4) {
-            let mut words = vec!["RPUSH".to_owned(), queue.to_owned()];
-            for _ in 0..=choices.below(3) {
-                words.push(next.to_string());
-                pushed.push(next);
-                next += 1;
-            }
-            commands.push(words);
+            let numbers = next..=next + choices.below(3) as u64;
+            next = numbers.end() + 1;
+            pushed.extend(numbers.clone());
+            let elements: Vec<String> = numbers.map(|number| number.to_string()).collect();
+            commands.push(push(queue, &elements, sorted));
         }
+        commands.push(vec![length_of.to_owned(), queue.to_owned()]);
         let replies = connection.pipeline(&commands)?;
-        let mut length = replies.iter().filter_map(Reply::integer).max().unwrap_or(0);
+        let mut length = replies.last().and_then(Reply::integer).unwrap_or(0);
         while length > MAX_QUEUE_LENGTH && stage.running() {
-            length = connection.command(&["LLEN", queue])?.integer().unwrap_or(0);
+            length = connection.command(&[length_of, queue])?.integer().unwrap_or(0);
         }
     }
     *crowd.pushed[number].lock().expect("no producer panicked") = pushed;
@@ -218,16 +240,20 @@ fn consume(stage: &Stage, crowd: &Crowd, mut choices: Choices) -> Result<usize, 
     let mut moved: Vec<String> = Vec::new();
     let mut pops = Vec::new();
     let mut count = 0;
-    let mut order: Vec<usize> = (0..QUEUES).collect();
+    let all: Vec<&str> = crowd.queues.iter().map(String::as_str).collect();
+    let (mut keys, mut sorted) = (all[..LISTS].to_vec(), all[LISTS..].to_vec());
     while stage.running() {
-        choices.shuffle(&mut order);
-        let keys: Vec<&str> = order.iter().map(|&index| crowd.queues[index].as_str()).collect();
+        choices.shuffle(&mut keys);
+        choices.shuffle(&mut sorted);
         let timeout = *choices.pick(&["0.001", "0.002", "0.01"]);
-        let words: Vec<&str> = match choices.below(6) {
+        let words: Vec<&str> = match choices.below(9) {
             0 => vec!["LPOP", keys[0]],
             1 => vec!["BLMOVE", keys[0], &mine, "LEFT", "RIGHT", timeout],
             2 => [&["BLMPOP", timeout, "3"], &keys[..3], &["LEFT"]].concat(),
             3 => vec!["BLPOP", keys[0], timeout],
+            4 => vec!["BZPOPMIN", sorted[0], timeout],
+            5 => [&["BZPOPMIN"], &sorted[..], &[timeout]].concat(),
+            6 => [&["BZMPOP", timeout, "2"], &sorted[..], &["MIN"]].concat(),
             _ => [&["BLPOP"], &keys[..], &[timeout]].concat(),
         };
         let event = session.ask(Request::command(&words))?;

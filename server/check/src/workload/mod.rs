@@ -10,6 +10,7 @@ pub mod linear;
 pub mod session;
 pub mod stream;
 pub mod watch;
+pub mod whole;
 
 use std::fmt;
 use std::io;
@@ -34,6 +35,7 @@ pub const ALL: &[Workload] = &[
     Workload { name: "append", run: append::run },
     Workload { name: "conserve", run: conserve::run },
     Workload { name: "watch", run: watch::run },
+    Workload { name: "whole", run: whole::run },
     Workload { name: "blocking", run: blocking::run },
 ];
 
