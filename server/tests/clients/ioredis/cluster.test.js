@@ -39,6 +39,21 @@ describe("cluster", { skip: IS_REDIS && "a lone redis-server is no cluster" }, (
     assert.equal((await pipeline.exec()).length, 100);
   });
 
+  test("blocking pops", async () => {
+    const main = server.connect();
+    const blocked = server.connectCluster(2);
+    const isBlocked = async () => /blocked_clients:1\r/.test(await main.info("clients"));
+    const popped = blocked.blpop("{tag}one", "{tag}two", 0);
+    await until(isBlocked);
+    await cluster.rpush("{tag}two", "value");
+    assert.deepEqual(await popped, ["{tag}two", "value"]);
+    const ranked = blocked.bzpopmin("sorted", 0);
+    await until(isBlocked);
+    await main.zadd("sorted", 2.5, "m");
+    assert.deepEqual(await ranked, ["sorted", "m", "2.5"]);
+    assert.equal(await blocked.brpop("nothing", 0.02), null);
+  });
+
   test("publish and subscribe", async () => {
     const listener = server.connectCluster(1);
     const seen = [];
@@ -47,5 +62,22 @@ describe("cluster", { skip: IS_REDIS && "a lone redis-server is no cluster" }, (
     await cluster.publish("channel", "hello");
     await until(() => seen.length === 1);
     assert.deepEqual(seen, ["hello"]);
+  });
+});
+
+describe("a cluster that goes away", { skip: IS_REDIS && "a lone redis-server is no cluster" }, () => {
+  let server;
+  after(() => server.close());
+
+  test("reconnect after restart", async () => {
+    server = await Server.start({}, true);
+    const cluster = server.connectCluster(0, { clusterRetryStrategy: () => 20 });
+    cluster.on("error", () => {});
+    const numbers = Array.from({ length: 50 }, (_, number) => number);
+    await Promise.all(numbers.map((number) => cluster.set(`key:${number}`, number)));
+    assert.equal(await server.stop(), 0);
+    const replies = Promise.all(numbers.map((number) => cluster.get(`key:${number}`)));
+    await server.launch();
+    assert.deepEqual(await replies, numbers.map(() => null));
   });
 });

@@ -99,8 +99,9 @@ class Server {
   }
 
   /** A cluster client that ends with the server. */
-  connectCluster(shard) {
-    const cluster = new Redis.Cluster([{ host: "127.0.0.1", port: this.shardPorts + shard }]);
+  connectCluster(shard, options = {}) {
+    const node = { host: "127.0.0.1", port: this.shardPorts + shard };
+    const cluster = new Redis.Cluster([node], options);
     this.clients.push(cluster);
     return cluster;
   }

@@ -4,10 +4,14 @@ In: a server of the harness with shard ports. Out: unittest results.
 Invariant: the client is unmodified and is never sent to another node while nothing moves.
 """
 
+import threading
+import time
 import unittest
 
 import redis
+from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
+from redis.retry import Retry
 
 from harness import IS_REDIS, SHARDS, Server
 
@@ -15,6 +19,8 @@ from harness import IS_REDIS, SHARDS, Server
 @unittest.skipIf(IS_REDIS, "a lone redis-server is no cluster")
 class ClusterTest(unittest.TestCase):
     """Every shard is a node; the main port serves everything."""
+
+    protocol = 2
 
     @classmethod
     def setUpClass(cls):
@@ -27,7 +33,11 @@ class ClusterTest(unittest.TestCase):
     def setUp(self):
         self.main = redis.Redis(port=self.server.port)
         self.main.flushall()
-        self.client = RedisCluster(host="127.0.0.1", port=self.server.shard_ports)
+        self.client = self.connect()
+
+    def connect(self, server=None, **options):
+        port = (server or self.server).shard_ports
+        return RedisCluster(host="127.0.0.1", port=port, protocol=self.protocol, **options)
 
     def tearDown(self):
         self.client.close()
@@ -79,6 +89,45 @@ class ClusterTest(unittest.TestCase):
         pipeline.incr("{tag}counter")
         self.assertEqual(pipeline.execute(), [1, 2])
 
+    def test_blocking_pops(self):
+        popped = self.pop_while(
+            lambda: self.client.blpop(["{tag}one", "{tag}two"], timeout=20),
+            lambda: self.main.rpush("{tag}two", "value"),
+        )
+        self.assertEqual(popped, [b"{tag}two", b"value"])
+        popped = self.pop_while(
+            lambda: self.client.bzpopmax("sorted", timeout=20),
+            lambda: self.main.zadd("sorted", {"member": 1.5}),
+        )
+        self.assertEqual(popped, [b"sorted", b"member", 1.5])
+        self.assertIsNone(self.client.brpop("nothing", timeout=0.02))
+
+    def pop_while(self, pop, fill):
+        """What `pop` gets, which waits when `fill` is called."""
+        popped = []
+        waiting = threading.Thread(target=lambda: popped.extend(pop()))
+        waiting.start()
+        deadline = time.monotonic() + 20
+        while self.main.info("clients")["blocked_clients"] != 1:
+            self.assertLess(time.monotonic(), deadline, "nobody blocks")
+        fill()
+        waiting.join(20)
+        return popped
+
+    def test_reconnect_after_restart(self):
+        server = Server(shard_ports=True)
+        try:
+            client = self.connect(server, retry=Retry(ConstantBackoff(0.05), 100))
+            client.set("key", "value")
+            self.assertEqual(server.stop(), 0)
+            server.start()
+            for number in range(50):
+                self.assertIsNone(client.get(f"key:{number}"))
+                self.assertTrue(client.set(f"key:{number}", number))
+            client.close()
+        finally:
+            server.close()
+
     def test_key_slots(self):
         self.main.set("{tag}a", 1)
         self.main.set("{tag}b", 1)
@@ -101,6 +150,19 @@ class ClusterTest(unittest.TestCase):
             plain.mset({"one": 1, "two": 2, "three": 3})
             self.assertEqual(plain.mget("one", "two", "three"), [b"1", b"2", b"3"])
             plain.close()
+
+
+class ClusterResp3Test(ClusterTest):
+    """The same through RESP3."""
+
+    protocol = 3
+
+    def test_resp3_is_spoken(self):
+        self.client.zadd("sorted", {"a": 1.5})
+        self.assertEqual(self.client.zscore("sorted", "a"), 1.5)
+        node = self.client.get_redis_connection(self.client.get_random_node())
+        reply = node.execute_command("HELLO", 3)
+        self.assertEqual(reply.get(b"proto", reply.get("proto")), 3)
 
 
 if __name__ == "__main__":
