@@ -53,7 +53,8 @@ fn draw(context: &mut Context<'_>) -> Option<Vec<u8>> {
     for _ in 0..DRAWS_MAX {
         let Keyspace { databases, random, .. } = &mut *context.keyspace;
         let key = databases[db].random(random)?.key().to_vec();
-        if context.write(&key).is_some() {
+        // As in Redis, to be drawn is no use of a key: its access time stays.
+        if context.keyspace.write(db, &key, context.now_ms, true).is_some() {
             return Some(key);
         }
     }
@@ -92,7 +93,8 @@ mod tests {
     use ringlet_base::random::Random;
     use ringlet_protocol::reply::{Reply, ReplyBuffer, Version};
 
-    use super::{lot, pick};
+    use super::{draw, lot, pick};
+    use crate::command::list::trial::Trial;
 
     fn picked(parts: &[(f64, Option<&[u8]>)]) -> Vec<u8> {
         let parts: Vec<Vec<u8>> = parts
@@ -113,6 +115,18 @@ mod tests {
         let mut buffer = ReplyBuffer::new();
         pick(&parts, &mut Reply::new(&mut buffer, Version::Resp2));
         buffer.to_vec()
+    }
+
+    #[test]
+    fn a_drawn_key_keeps_its_access_time() {
+        let mut trial = Trial::new(Version::Resp2);
+        trial.prepare("SET key value");
+        let access = trial.with_context(|context| {
+            context.keyspace.access_clock = 77;
+            assert_eq!(draw(context).as_deref(), Some(&b"key"[..]));
+            context.keyspace.peek(0, b"key", 0).map(|entry| entry.access())
+        });
+        assert_eq!(access, Some(0));
     }
 
     #[test]

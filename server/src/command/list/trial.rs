@@ -60,6 +60,13 @@ impl Trial {
         let command = table::find(words[0]).unwrap_or_else(|| panic!("unknown: {words:?}"));
         let Run::Keys(run) = command.spec.run else { panic!("not for one shard: {words:?}") };
         let mut buffer = ReplyBuffer::new();
+        let mut reply = Reply::new(&mut buffer, self.version);
+        let result = self.with_context(|context| run(context, arena.get(range), &mut reply));
+        (buffer, result)
+    }
+
+    /// Calls a part of a command with what a shard gives it.
+    pub fn with_context<R>(&mut self, part: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let mut context = Context {
             keyspace: &mut self.keyspace,
             db: 0,
@@ -73,10 +80,9 @@ impl Trial {
             config: &self.config,
             block_request: None,
         };
-        let mut reply = Reply::new(&mut buffer, self.version);
-        let result = run(&mut context, arena.get(range), &mut reply);
+        let result = part(&mut context);
         self.waits = context.block_request.take();
-        (buffer, result)
+        result
     }
 
     /// Runs commands whose replies are of no interest, one in each line.
