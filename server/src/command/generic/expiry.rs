@@ -48,8 +48,7 @@ impl Conditions {
             } else if is_word(option, "LT") {
                 conditions.is_later = true;
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(CommandError::with(format!("ERR Unsupported option {option}")));
+                return Err(CommandError::quoting([b"ERR Unsupported option ", option].concat()));
             }
         }
         let Conditions { is_missing, is_there, is_earlier, is_later } = conditions;

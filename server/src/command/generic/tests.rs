@@ -6,6 +6,7 @@
 use ringlet_protocol::reply::Version;
 
 use crate::command::list::trial::Trial;
+use crate::command::spec::CommandError;
 use crate::shard::blocked::TimeoutReply;
 
 #[test]
@@ -52,6 +53,15 @@ fn changes_are_reported_when_and_only_when_there_are_some() {
         trial.prepare("SET key value\nSET dying value EX 100");
         assert_eq!(trial.changes(line) > 0, expected, "{line}");
     }
+}
+
+#[test]
+fn an_unknown_option_is_quoted_byte_by_byte() {
+    let mut trial = Trial::new(Version::Resp2);
+    trial.prepare("SET key value");
+    let (_, result) = trial.answer(&[b"EXPIRE", b"key", b"10", b"a\xff"]);
+    let expected = CommandError::quoting(b"ERR Unsupported option a\xff".to_vec());
+    assert_eq!(result, Err(expected));
 }
 
 #[test]
