@@ -7,7 +7,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::{Reply, Version};
 use ringlet_store::Hash;
 
-use crate::command::set::sampling::{REPEATED_BYTES_MAX, Sample, fork_random};
+use crate::command::set::sampling::{Sample, fork_random, write_repeated};
 use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
 use crate::shard::context::Context;
 
@@ -36,11 +36,11 @@ pub const SPEC: Spec = Spec {
             "HRANDFIELD string",
             "(error) WRONGTYPE Operation against a key holding the wrong kind of value",
         ),
+        ("HRANDFIELD missing -9223372036854775807", "(empty array)"),
+        ("HRANDFIELD coin -9223372036854775807", "(error) ERR value is out of range"),
     ],
     run: Run::Keys(run),
 };
-
-const OUT_OF_RANGE: CommandError = CommandError::new("ERR value is out of range");
 
 fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut random = fork_random(context);
@@ -57,10 +57,8 @@ fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -
         None => false,
         Some(_) => return Err(CommandError::SYNTAX),
     };
-    if with_values
-        && matches!(sample, Sample::Distinct(count) if count as u64 > i64::MAX as u64 / 2)
-    {
-        return Err(OUT_OF_RANGE);
+    if with_values {
+        sample.check_pairs()?;
     }
     let Some(hash) = context.get::<Hash>(&words[1])? else {
         reply.array(0);
@@ -76,18 +74,11 @@ fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -
             });
         }
         Sample::Repeated(count) => {
-            let opened = reply.array_deferred();
-            let mut written_bytes = 0;
-            let picks = std::iter::repeat_with(|| hash.random(&mut random)).take(count);
-            for (field, value) in picks.flatten() {
+            write_repeated(count, shape.elements(1), reply, |reply| {
+                let Some((field, value)) = hash.random(&mut random) else { return 0 };
                 shape.write(field, value, reply);
-                written_bytes += field.len() + if with_values { value.len() } else { 0 };
-                if written_bytes > REPEATED_BYTES_MAX {
-                    reply.abandon(opened);
-                    return Err(OUT_OF_RANGE);
-                }
-            }
-            reply.close(opened, shape.elements(count));
+                field.len() + if with_values { value.len() } else { 0 }
+            })?;
         }
     }
     Ok(())

@@ -33,6 +33,8 @@ pub const SPEC: Spec = Spec {
         ("SRANDMEMBER missing", "(nil)"),
         ("SRANDMEMBER missing 5", "(empty array)"),
         ("SRANDMEMBER set x", "(error) ERR value is not an integer or out of range"),
+        ("SRANDMEMBER missing -9223372036854775807", "(empty array)"),
+        ("SRANDMEMBER set -9223372036854775807", "(error) ERR value is out of range"),
     ],
     run: Run::Keys(run),
 };

@@ -8,7 +8,7 @@ use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;
 use ringlet_store::SortedSet;
 
-use crate::command::set::sampling::{OUT_OF_RANGE, Sample, fork_random, write_repeated};
+use crate::command::set::sampling::{Sample, fork_random, write_repeated};
 use crate::command::sorted_set::support::{open_pairs, values_per_pair, write_pair};
 use crate::command::spec::{CommandError, CommandResult, Group, Keys, Run, Spec, flags, is_word};
 use crate::shard::context::Context;
@@ -32,6 +32,8 @@ pub const SPEC: Spec = Spec {
         ("ZRANDMEMBER board -3", "1) \"one\"\n2) \"one\"\n3) \"one\""),
         ("ZRANDMEMBER missing 5", "(empty array)"),
         ("ZRANDMEMBER board x", "(error) ERR value is not an integer or out of range"),
+        ("ZRANDMEMBER missing -9223372036854775807", "(empty array)"),
+        ("ZRANDMEMBER board -9223372036854775807", "(error) ERR value is out of range"),
     ],
     run: Run::Keys(run),
 };
@@ -48,13 +50,9 @@ fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -
 }
 
 fn parse_with_scores(options: Arguments<'_>, sample: Sample) -> Result<bool, CommandError> {
-    match (options.get(0), options.len(), sample) {
-        (None, ..) => Ok(false),
-        (Some(option), 1, sample) if is_word(option, "WITHSCORES") => match sample {
-            // Redis refuses what it could not double.
-            Sample::Distinct(count) if count > i64::MAX as usize / 2 => Err(OUT_OF_RANGE),
-            _ => Ok(true),
-        },
+    match (options.get(0), options.len()) {
+        (None, _) => Ok(false),
+        (Some(option), 1) if is_word(option, "WITHSCORES") => sample.check_pairs().map(|()| true),
         _ => Err(CommandError::SYNTAX),
     }
 }
