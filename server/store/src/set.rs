@@ -288,6 +288,24 @@ impl Set {
         Some(member)
     }
 
+    /// Keeps `count` random members, each choice equally likely, as a set of its own: integers if this
+    /// is one of integers, otherwise a pack for as long as they fit one. Returns the set without them,
+    /// in the encoding it had (`SPOP` of most members).
+    #[must_use]
+    pub fn keep_random(&mut self, count: usize, random: &mut Random, limits: &Limits) -> Self {
+        let mut kept = match self.0 {
+            Repr::Integers(_) => Self::new(),
+            Repr::Pack(_) | Repr::Table(_) => Self(Repr::Pack(Pack::new())),
+        };
+        let mut chosen = Vec::with_capacity(count.min(self.len()));
+        self.random_distinct(count, random, |member| chosen.push(member.to_vec()));
+        for member in chosen {
+            self.remove(&member);
+            kept.insert(&member, limits);
+        }
+        std::mem::replace(self, kept)
+    }
+
     /// One step of `SSCAN`; see [`Table::scan`]. Compact encodings are shown whole, in one step.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(SetMember<'_>)) -> u64 {
         match &self.0 {

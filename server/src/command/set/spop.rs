@@ -39,6 +39,10 @@ pub const SPEC: Spec = Spec {
     run: Run::Keys(run),
 };
 
+/// When that many times the members that stay are no more than those that go, it is the former that
+/// move, into a new set. As in Redis, for its encoding shows it.
+const KEEP_FACTOR: usize = 5;
+
 fn run(context: &mut Context<'_>, words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
     match words.len() {
         2 => pop_one(context, &words[1], reply),
@@ -66,7 +70,7 @@ fn pop_several(
     count: usize,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    let mut random = fork_random(context);
+    let (mut random, limits) = (fork_random(context), context.limits());
     let Some(set) = context.get_mut::<Set>(key)?.filter(|_| count > 0) else {
         reply.set(0);
         return Ok(());
@@ -76,6 +80,16 @@ fn pop_several(
         reply.set(set.len());
         set.iter().for_each(|member| reply.bulk(member.text(&mut buffer)));
         context.remove(key);
+        return Ok(());
+    }
+    let remaining = set.len() - count;
+    if remaining * KEEP_FACTOR <= count {
+        let popped = set.keep_random(remaining, &mut random, &limits);
+        let mut buffer = itoa::Buffer::new();
+        reply.set(popped.len());
+        popped.iter().for_each(|member| reply.bulk(member.text(&mut buffer)));
+        context.keyspace.graveyard.bury_object(popped.into());
+        context.shrunk(key);
         return Ok(());
     }
     let mut chosen = Vec::with_capacity(count);

@@ -4,6 +4,7 @@
 //! Invariant: replies are compared as they go over the wire.
 
 use ringlet_protocol::reply::Version;
+use ringlet_store::Entry;
 
 use crate::command::list::trial::Trial;
 
@@ -90,4 +91,29 @@ fn only_real_changes_are_reported_and_emptied_sets_vanish() {
         trial.run(line);
     }
     assert!(!trial.has("one") && !trial.has("two"));
+}
+
+#[test]
+fn the_few_members_that_a_large_pop_leaves_move_into_a_new_set() {
+    let members = |count: usize| (1..=count).map(|number| format!(" {number}")).collect::<String>();
+    for (count, pops, expected) in [
+        (600, 595, "listpack"),
+        (600, 500, "listpack"),
+        (600, 499, "hashtable"),
+        (512, 510, "intset"),
+    ] {
+        let mut trial = Trial::new(Version::Resp2);
+        trial.prepare(&format!("SADD set{}", members(count)));
+        let popped = trial.run(&format!("SPOP set {pops}"));
+        assert!(popped.starts_with(&format!("*{pops}|")), "{popped}");
+        let encoding =
+            trial.with_context(|context| context.keyspace.peek(0, b"set", 0).map(Entry::encoding));
+        assert_eq!(encoding, Some(expected), "{pops} of {count}");
+        assert_eq!(trial.run("SCARD set"), format!(":{}|", count - pops));
+        let gone = popped.split('|').skip(2).step_by(2).filter(|text| !text.is_empty());
+        assert_eq!(gone.clone().count(), pops);
+        for member in gone {
+            assert_eq!(trial.run(&format!("SISMEMBER set {member}")), ":0|", "{member}");
+        }
+    }
 }
