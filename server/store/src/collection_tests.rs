@@ -471,3 +471,23 @@ fn big_collections_take_little_more_than_their_elements() {
     println!("members of 10 bytes: {figures:.1?} bytes each in set, hash (twice 10), sorted set");
     assert!(figures[0] < 36.0 && figures[1] < 44.0 && figures[2] < 64.0, "{figures:?}");
 }
+
+#[test]
+fn more_additions_than_fit_change_the_encoding_even_if_none_is_new() {
+    let limits = limits();
+    let mut set = SortedSet::new();
+    set.insert(b"a", 1.0, &limits);
+    set.prepare(128, 1000, &limits);
+    assert_eq!(set.encoding(), "listpack", "lengths of later members count when they go in");
+    set.prepare(129, 1, &limits);
+    assert_eq!((set.encoding(), set.score(b"a")), ("skiplist", Some(1.0)));
+    for (first, fits) in [(&b"1"[..], 512), (b"text", 128)] {
+        let mut set = Set::new();
+        set.insert(first, &limits);
+        let before = set.encoding();
+        set.prepare(b"5", fits, &limits);
+        assert_eq!(set.encoding(), before);
+        set.prepare(b"5", fits + 1, &limits);
+        assert_eq!((set.encoding(), set.contains(first)), ("hashtable", true));
+    }
+}

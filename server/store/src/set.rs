@@ -138,13 +138,20 @@ impl Set {
         }
     }
 
-    /// Before `additional` members, of which `first` is the first, go into an empty set: chooses the
-    /// encoding for that many, as Redis does.
+    /// Before `additional` members, of which `first` is the first, go in: chooses the encoding of an
+    /// empty set for that many. One with members becomes a table when they alone are too many for
+    /// its encoding, new or not. All as in Redis.
     pub fn prepare(&mut self, first: &[u8], additional: usize, limits: &Limits) {
         if !self.is_empty() {
-            return;
-        }
-        if parse_i64(first).is_some() && additional <= limits.set_max_intset_entries {
+            let additional_max = match self.0 {
+                Repr::Integers(_) => limits.set_max_intset_entries,
+                Repr::Pack(_) => limits.set_max_listpack_entries,
+                Repr::Table(_) => return,
+            };
+            if additional > additional_max {
+                self.become_table(additional, limits);
+            }
+        } else if parse_i64(first).is_some() && additional <= limits.set_max_intset_entries {
             self.0 = Repr::Integers(IntSet::new());
         } else if additional <= limits.set_max_listpack_entries {
             self.0 = Repr::Pack(Pack::new());

@@ -190,12 +190,12 @@ impl SortedSet {
         }
     }
 
-    /// Before `additional` members, the longest of `longest` bytes, go into an empty sorted set:
-    /// chooses the encoding for that many, as Redis does.
+    /// Before `additional` members, the longest of `longest` bytes, go in: chooses the encoding for
+    /// that many, whether or not they are new. In an empty sorted set, their length counts too. All
+    /// as in Redis.
     pub fn prepare(&mut self, additional: usize, longest: usize, limits: &Limits) {
-        if self.is_empty()
-            && (additional > limits.zset_max_listpack_entries
-                || longest > limits.zset_max_listpack_value)
+        if additional > limits.zset_max_listpack_entries
+            || self.is_empty() && longest > limits.zset_max_listpack_value
         {
             self.become_tree(limits);
         }
