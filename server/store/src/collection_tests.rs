@@ -1,5 +1,6 @@
 //! Tests of hashes, sets and sorted sets against the standard library's collections.
 
+use crate::graveyard::Graveyard;
 use crate::hash::Hash;
 use crate::hasher::KeyHasher;
 use crate::limits::Limits;
@@ -306,7 +307,7 @@ fn sorted_set_agrees_with_an_ordered_set() {
                                 .range(start..start + count)
                                 .map(|pair| pair.0.to_vec())
                                 .collect();
-                            assert_eq!(set.remove_span(start..start + count), removed.len());
+                            assert_eq!(set.remove_span(start..start + count).count, removed.len());
                             removed
                                 .iter()
                                 .for_each(|member| assert!(model.remove(member).is_some()));
@@ -409,7 +410,7 @@ fn sorted_set_encodings_change_as_in_redis() {
     }
     set.insert(b"128", 1.0, &limits);
     assert_eq!(set.encoding(), "skiplist");
-    set.remove_span(1..200);
+    drop(set.remove_span(1..200));
     assert_eq!((set.len(), set.encoding()), (1, "skiplist"), "never back");
     let mut set = SortedSet::new();
     set.insert(&[b'x'; 65], 1.0, &limits);
@@ -489,5 +490,51 @@ fn more_additions_than_fit_change_the_encoding_even_if_none_is_new() {
         assert_eq!(set.encoding(), before);
         set.prepare(b"5", fits + 1, &limits);
         assert_eq!((set.encoding(), set.contains(first)), ("hashtable", true));
+    }
+}
+
+#[test]
+fn large_spans_are_cut_out_by_moving_what_stays() {
+    const MEMBERS: usize = 10_000;
+    let limits = limits();
+    // Span, and whether the members move rather than go one by one.
+    for (span, moves) in [
+        (0..MEMBERS, true),
+        (0..9_999, true),
+        (1..MEMBERS + 5, true),
+        (3_000..7_000, true),
+        (0..2_500, true),
+        (2_000..4_000, false),
+        (5..5, false),
+        (MEMBERS..MEMBERS + 9, false),
+    ] {
+        let mut set = SortedSet::new();
+        let mut random = Random::new(7);
+        let mut model = BTreeSet::new();
+        for number in 0..MEMBERS {
+            let (score, member) = (random.below(1000) as i64, format!("member:{number}"));
+            set.insert(member.as_bytes(), score as f64, &limits);
+            model.insert((score, member.into_bytes()));
+        }
+        let removed = set.remove_span(span.clone());
+        assert_eq!(removed.count, span.end.min(MEMBERS) - span.start, "{span:?}");
+        assert_eq!(removed.debris.is_some(), moves, "{span:?}");
+        set.check();
+        let kept = model.iter().enumerate().filter(|(rank, _)| !span.contains(rank));
+        let expected = kept.map(|(_, (score, member))| (&member[..], *score as f64));
+        assert!(set.iter().eq(expected), "{span:?}");
+        // What moved works as before.
+        set.insert(b"another", 5.5, &limits);
+        assert!(set.remove(b"member:1").is_none_or(|score| score < 1000.0));
+        set.check();
+        if let Some(debris) = removed.debris {
+            let mut graveyard = Graveyard::new();
+            graveyard.bury_object(debris.into());
+            let mut slices = 1;
+            while graveyard.free_some(1000) {
+                slices += 1;
+            }
+            assert!(slices >= MEMBERS / 1000, "{slices}");
+        }
     }
 }

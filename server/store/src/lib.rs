@@ -44,4 +44,4 @@ pub use list::List;
 pub use object::{Kind, Object, ValueMut, ValueRef};
 pub use ringlet_base::random::Random;
 pub use set::{Set, SetMember};
-pub use sorted_set::{LexBound, LexRange, ScoreBound, ScoreRange, SortedSet};
+pub use sorted_set::{LexBound, LexRange, Removed, ScoreBound, ScoreRange, SortedSet};

@@ -13,6 +13,7 @@ use crate::record::Member;
 use crate::sample;
 use crate::sorted_set::compare;
 use crate::table::{self, Table};
+use std::ops::Range;
 
 #[derive(Debug)]
 struct Item {
@@ -89,25 +90,25 @@ impl ScoreIndex {
         self.order.range(start, end)
     }
 
-    fn add(&mut self, rank: usize, member: &[u8], score: f64) {
-        let id = self.items.push(Item { score, member: Member::new(member) });
+    fn add(&mut self, rank: usize, item: Item) {
+        let (hash, score) = (self.hasher.hash(item.member.bytes()), item.score);
+        let id = self.items.push(item);
         let id = u32::try_from(id).expect("fewer than 2^32 members");
         let items = &self.items;
-        self.ids.insert(self.hasher.hash(member), id, |id| {
-            self.hasher.hash(items.get(*id as usize).member.bytes())
-        });
+        self.ids.insert(hash, id, |id| self.hasher.hash(items.get(*id as usize).member.bytes()));
         self.order.insert(rank, Ranked { score, id });
     }
 
     /// Adds a new member that comes behind all others.
     pub(crate) fn push_back(&mut self, member: &[u8], score: f64) {
-        self.add(self.len(), member, score);
+        self.add(self.len(), Item { score, member: Member::new(member) });
     }
 
     /// Adds a member or changes its score; returns the old one.
     pub(crate) fn insert(&mut self, member: &[u8], score: f64) -> Option<f64> {
         let Some(id) = self.find(member) else {
-            self.add(self.rank(score, member), member, score);
+            let item = Item { score, member: Member::new(member) };
+            self.add(self.rank(score, member), item);
             return None;
         };
         let old = self.item(id).score;
@@ -140,6 +141,20 @@ impl ScoreIndex {
             *entry.expect("every member is in the table") = id;
         }
         self.items.swap_remove(id as usize);
+    }
+
+    /// Removes the members with these ranks by moving all others into a new index. Returns the old
+    /// one, in which there is nothing but memory to free.
+    pub(crate) fn rebuild_without(&mut self, span: Range<usize>) -> Self {
+        let mut old = std::mem::replace(self, Self::new(self.hasher));
+        let Self { items, order, .. } = &mut old;
+        let kept = order.range(0, span.start).chain(order.range(span.end, order.len()));
+        for Ranked { score, id } in kept {
+            let hole = Item { score, member: Member::new(b"") };
+            let item = std::mem::replace(items.get_mut(id as usize), hole);
+            self.add(self.len(), item);
+        }
+        old
     }
 
     /// Takes a number out of the table.

@@ -106,6 +106,22 @@ enum Repr {
 #[derive(Debug)]
 pub struct SortedSet(Repr);
 
+/// To remove a member alone costs about as much as to move this many into a new tree. So when at
+/// least one in this many goes, the others move.
+const REBUILD_SHARE: usize = 4;
+/// Fewer members are removed one by one.
+const REBUILD_MIN: usize = 64;
+
+/// What [`SortedSet::remove_span`] did.
+#[derive(Debug)]
+#[must_use = "what is left may be too big to be freed at once"]
+pub struct Removed {
+    /// How many members it removed.
+    pub count: usize,
+    /// Memory that is left, if any, for a `Graveyard`.
+    pub debris: Option<SortedSet>,
+}
+
 /// A sorted set that was given up, to be freed in slices.
 pub(crate) type SortedSetRemains = Remains;
 
@@ -339,18 +355,22 @@ impl SortedSet {
         })
     }
 
-    /// Removes the members whose ranks lie in `span` (cut to the members there are). Returns how
-    /// many. What is removed can be shown before by [`Self::range`] (`ZPOPMIN`, `ZPOPMAX`).
-    pub fn remove_span(&mut self, span: Range<usize>) -> usize {
+    /// Removes the members whose ranks lie in `span` (cut to the members there are). What is removed
+    /// can be shown before by [`Self::range`] (`ZPOPMIN`, `ZPOPMAX`).
+    pub fn remove_span(&mut self, span: Range<usize>) -> Removed {
         let end = span.end.min(self.len());
         let count = end.saturating_sub(span.start);
-        if count > 0 {
-            match &mut self.0 {
-                Repr::Pack(pack) => pack.remove(span.start * 2, count * 2),
-                Repr::Tree(index) => (0..count).for_each(|_| index.remove_rank(span.start)),
+        let mut debris = None;
+        match &mut self.0 {
+            _ if count == 0 => {}
+            Repr::Pack(pack) => pack.remove(span.start * 2, count * 2),
+            Repr::Tree(index) if count >= REBUILD_MIN && index.len() / REBUILD_SHARE <= count => {
+                let old = index.rebuild_without(span.start..end);
+                debris = Some(Self(Repr::Tree(Box::new(old))));
             }
+            Repr::Tree(index) => (0..count).for_each(|_| index.remove_rank(span.start)),
         }
-        count
+        Removed { count, debris }
     }
 
     /// Takes out the member with the lowest score (`ZPOPMIN`).
@@ -366,7 +386,7 @@ impl SortedSet {
     fn pop(&mut self, rank: usize) -> Option<(Vec<u8>, f64)> {
         let (member, score) = self.get(rank)?;
         let member = member.to_vec();
-        self.remove_span(rank..rank + 1);
+        drop(self.remove_span(rank..rank + 1));
         Some((member, score))
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::{Reply, Version};
-use ringlet_store::{Entry, Limits, Object, SortedSet};
+use ringlet_store::{Entry, Limits, Object, Removed, SortedSet};
 
 use crate::command::list::words::{MultiPop, non_negative, timeout_ms};
 use crate::command::spec::{CommandError, CommandResult, is_word};
@@ -38,7 +38,7 @@ impl End {
 
     /// Gives the `count` outermost members of this end (no more than there are) to `write`, the
     /// outermost first, and removes them.
-    fn pop(self, set: &mut SortedSet, count: usize, mut write: impl FnMut(&[u8], f64)) {
+    fn pop(self, set: &mut SortedSet, count: usize, mut write: impl FnMut(&[u8], f64)) -> Removed {
         let ranks = match self {
             End::Min => 0..count,
             End::Max => set.len() - count..set.len(),
@@ -48,7 +48,7 @@ impl End {
             End::Min => members.for_each(|(member, score)| write(member, score)),
             End::Max => members.rev().for_each(|(member, score)| write(member, score)),
         }
-        set.remove_span(ranks);
+        set.remove_span(ranks)
     }
 }
 
@@ -102,18 +102,18 @@ pub fn pop_reply(
         reply.array(0);
         return Ok(());
     };
-    if let Some(count) = count {
+    let removed = if let Some(count) = count {
         let taken = count.min(set.len());
         open_pairs(taken, reply);
-        end.pop(set, taken, |member, score| write_pair(member, score, reply));
+        end.pop(set, taken, |member, score| write_pair(member, score, reply))
     } else {
         reply.array(2);
         end.pop(set, 1, |member, score| {
             reply.bulk(member);
             reply.double(score);
-        });
-    }
-    context.shrunk(key);
+        })
+    };
+    note_removal(context, key, removed);
     Ok(())
 }
 
@@ -130,11 +130,11 @@ pub fn pop_or_wait(
         if let Some(set) = context.get_mut::<SortedSet>(key)? {
             reply.array(3);
             reply.bulk(key);
-            end.pop(set, 1, |member, score| {
+            let removed = end.pop(set, 1, |member, score| {
                 reply.bulk(member);
                 reply.double(score);
             });
-            context.shrunk(key);
+            note_removal(context, key, removed);
             return Ok(());
         }
     }
@@ -155,12 +155,12 @@ pub fn pop_many(
             reply.array(2);
             reply.bulk(key);
             reply.array(taken);
-            request.end.pop(set, taken, |member, score| {
+            let removed = request.end.pop(set, taken, |member, score| {
                 reply.array(2);
                 reply.bulk(member);
                 reply.double(score);
             });
-            context.shrunk(key);
+            note_removal(context, key, removed);
             return Ok(true);
         }
     }
@@ -174,18 +174,25 @@ pub fn remove_reply(
     resolve: impl FnOnce(&SortedSet) -> Range<usize>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    let removed = match context.get_mut::<SortedSet>(key)? {
-        None => 0,
-        Some(set) => {
-            let ranks = resolve(set);
-            set.remove_span(ranks)
-        }
-    };
-    if removed > 0 {
+    let mut count = 0;
+    if let Some(set) = context.get_mut::<SortedSet>(key)? {
+        let ranks = resolve(set);
+        let removed = set.remove_span(ranks);
+        count = removed.count;
+        note_removal(context, key, removed);
+    }
+    reply.integer(count as i64);
+    Ok(())
+}
+
+/// Reports what went out of a sorted set, if anything did, and frees what it left in slices.
+fn note_removal(context: &mut Context<'_>, key: &[u8], removed: Removed) {
+    if let Some(debris) = removed.debris {
+        context.keyspace.graveyard.bury_object(debris.into());
+    }
+    if removed.count > 0 {
         context.shrunk(key);
     }
-    reply.integer(removed as i64);
-    Ok(())
 }
 
 /// A sorted set of these members, in the encoding that fits them.
@@ -228,9 +235,10 @@ mod tests {
 
     fn popped(end: End, count: usize) -> (String, usize) {
         let (mut set, mut popped) = (letters(), String::new());
-        end.pop(&mut set, count, |member, score| {
+        let removed = end.pop(&mut set, count, |member, score| {
             popped.push_str(&format!("{}{score} ", char::from(member[0])));
         });
+        assert_eq!(removed.count, count);
         (popped, set.len())
     }
 
