@@ -13,6 +13,9 @@ use std::collections::VecDeque;
 /// Redis bounds a node by this size when the configured limit is a count of elements.
 const NODE_BYTES_SAFE: usize = 8192;
 
+/// Bytes of a listpack around its entries, which Redis counts with them.
+const FRAME_BYTES: usize = 7;
+
 /// Bytes and elements that a node may have; one element is always allowed.
 #[derive(Debug, Clone, Copy)]
 struct NodeLimit {
@@ -26,6 +29,17 @@ impl NodeLimit {
             0 => Self { bytes: NODE_BYTES_SAFE, count: 1 },
             count @ 1.. => Self { bytes: NODE_BYTES_SAFE, count: count as usize },
             size => Self { bytes: 2048 << size.unsigned_abs().min(5), count: usize::MAX },
+        }
+    }
+
+    /// What the only node of a list may have for the list to turn back. Redis halves the configured
+    /// limit here, be it of bytes or of elements, and knows no other.
+    fn to_turn_back(limits: &Limits) -> Self {
+        let limit = Self::new(limits);
+        if limits.list_max_listpack_size < 0 {
+            Self { bytes: limit.bytes / 2, ..limit }
+        } else {
+            Self { bytes: usize::MAX, count: limit.count / 2 }
         }
     }
 
@@ -325,14 +339,13 @@ impl List {
         self.settle(limits);
     }
 
-    /// After removals: Redis turns a list back when one node of half the size limit is left.
+    /// After removals: Redis turns a list back when one node of half the limit is left.
     fn settle(&mut self, limits: &Limits) {
         if self.nodes.is_empty() {
             *self = Self::new();
         } else if self.quick && self.nodes.len() == 1 {
-            let limit = NodeLimit::new(limits);
-            let half = NodeLimit { bytes: limit.bytes / 2, count: limit.count / 2 };
-            self.quick = !half.allows(self.nodes[0].used_bytes(), self.len);
+            let half = NodeLimit::to_turn_back(limits);
+            self.quick = !half.allows(self.nodes[0].used_bytes() + FRAME_BYTES, self.len);
         }
         if self.nodes.capacity() >= 64 && self.nodes.len() < self.nodes.capacity() / 4 {
             self.nodes.shrink_to(self.nodes.len() * 2);

@@ -204,3 +204,27 @@ fn long_lists_take_little_more_than_their_elements() {
     let each = list.memory_bytes() as f64 / 200_000.0;
     assert!(each < 12.5, "{each} bytes per element of 10");
 }
+
+#[test]
+fn lists_turn_back_at_half_of_the_limit_that_is_configured() {
+    // A count: bytes do not matter.
+    let counted = limits(4);
+    let mut list = List::new();
+    (0..5).for_each(|_| list.push_back(&[b'x'; 7000], &counted));
+    assert_eq!(list.encoding(), "quicklist");
+    list.remove_range(0, 2, &counted);
+    assert_eq!(list.encoding(), "quicklist");
+    list.trim(0, 1, &counted);
+    assert_eq!((list.len(), list.encoding()), (1, "listpack"));
+    // Bytes: the frame counts, and the number of elements does not.
+    let sized = limits(-1);
+    let longest = 2048 - FRAME_BYTES - (pack::entry_bytes(2000) - 2000);
+    for (length, encoding) in [(longest, "listpack"), (longest + 1, "quicklist")] {
+        let mut list = List::new();
+        list.push_back(&vec![b'x'; length], &sized);
+        list.push_back(&[b'y'; 4000], &sized);
+        assert_eq!(list.encoding(), "quicklist");
+        list.trim(0, 1, &sized);
+        assert_eq!(list.encoding(), encoding, "{length}");
+    }
+}
