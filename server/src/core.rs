@@ -189,6 +189,7 @@ impl Core {
         self.ticks_since_clock = 0;
         self.now_ms = clock::wall_clock_ms();
         self.monotonic_ms = clock::monotonic_ms();
+        self.shard.keyspace.accesses.advance(self.now_ms);
     }
 
     /// The shard that owns a key.

@@ -127,7 +127,6 @@ impl Core {
             self.ring.set_tick_ms(tick_ms);
         }
         self.expire_due = true;
-        self.shard.keyspace.accesses.advance(self.now_ms);
         self.statistics.sample(self.monotonic_ms);
         self.check_clients();
         self.publish_gauges();

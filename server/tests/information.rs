@@ -51,6 +51,18 @@ fn keys(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("key:{number}")).collect()
 }
 
+/// The first tick comes later than the first command, and to an idle core much later.
+#[test]
+fn keys_are_not_idle_from_the_first_command_on() {
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    for key in keys(32) {
+        assert_eq!(say(&mut wire, &format!("SET {key} value")), "+OK");
+        let idle = wire.line(&format!("OBJECT IDLETIME {key}")).expect("a reply").integer();
+        assert!(idle.is_some_and(|idle_s| (0..60).contains(&idle_s)), "{key}: {idle:?}");
+    }
+}
+
 #[test]
 fn each_call_counts_once_wherever_its_parts_run() {
     let server = launch(&[]);
