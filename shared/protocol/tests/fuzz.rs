@@ -17,8 +17,8 @@ mod reply;
 mod request;
 
 /// About five seconds for both targets.
-const REQUESTS: usize = 200_000;
-const REPLIES: usize = 3_000_000;
+const REQUESTS: usize = 400_000;
+const REPLIES: usize = 5_000_000;
 const INPUT_BYTES_MAX: usize = 40_000;
 /// What the grammars are made of; random bytes alone seldom get past the first check.
 const MARKS: &[u8] = b"*$%~>|+-:_#,(!=\n\0\"'01";
