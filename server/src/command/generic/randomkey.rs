@@ -122,7 +122,7 @@ mod tests {
         let mut trial = Trial::new(Version::Resp2);
         trial.prepare("SET key value");
         let access = trial.with_context(|context| {
-            context.keyspace.access_clock = 77;
+            context.keyspace.accesses.advance(77_000);
             assert_eq!(draw(context).as_deref(), Some(&b"key"[..]));
             context.keyspace.peek(0, b"key", 0).map(|entry| entry.access())
         });
