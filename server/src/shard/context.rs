@@ -176,9 +176,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes a key out and reports the change; `None` when it is missing or has expired.
+    /// Takes a key out and reports the change; `None` when it is missing or has expired. That is no use
+    /// of it: RENAME and MOVE have counted theirs when they looked whether it is there.
     pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
-        self.write(key)?;
+        self.keyspace.write(self.db, key, self.now_ms, true)?;
         let entry = self.keyspace.take_entry(self.db, key);
         self.changed(key);
         entry
