@@ -99,7 +99,7 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until so many clients are blocked.
+/// Waits until so many clients are blocked, of all cores together: what the main port says.
 fn until_blocked(wire: &mut Wire, count: usize) {
     let expected = format!("blocked_clients:{count}\r\n");
     until(&expected, || call(wire, &["INFO", "clients"]).text().contains(&expected));
@@ -190,7 +190,7 @@ fn a_message_passes_works_that_wait_for_a_whole_shard() {
 #[test]
 fn a_waiter_is_served_though_the_one_before_it_left_while_the_key_was_lent() {
     let server = start();
-    let mut admin = server.connect_to(2);
+    let (mut admin, mut observer) = (server.connect_to(2), server.connect());
     let (queue, target) = (server.key(3, "queue"), server.key(2, "target"));
     let (at_home, new) = (server.key(0, "at_home"), server.key(2, "new"));
     let (queue, at_home) = (queue.as_str(), at_home.as_str());
@@ -202,10 +202,10 @@ fn a_waiter_is_served_though_the_one_before_it_left_while_the_key_was_lent() {
         let mut first = server.connect_to(1);
         let id = call(&mut first, &["CLIENT", "ID"]).integer().expect("an id").to_string();
         first.send(&["BLMOVE", queue, &target, "LEFT", "LEFT", "0"]).expect("the server reads");
-        until_blocked(&mut admin, 1);
+        until_blocked(&mut observer, 1);
         let mut second = server.connect_to(2);
         second.send(&["BLPOP", queue, "0"]).expect("the server reads");
-        until_blocked(&mut admin, 2);
+        until_blocked(&mut observer, 2);
         // The element comes; before the first waiter has its place, the key is lent to a busy shard.
         let _busy = server.keep_shard_0_busy();
         let mut pusher = server.connect_to(3);
@@ -269,12 +269,13 @@ fn a_waiter_on_several_shards_gets_the_first_of_its_keys_that_are_filled_togethe
 fn a_waiter_on_several_shards_is_served_after_attempts_in_vain() {
     let server = start();
     let (mut admin, mut thief) = (server.connect_to(2), server.connect_to(1));
+    let mut observer = server.connect();
     let (first, second) = (server.key(0, "first"), server.key(1, "second"));
     let (first, second) = (first.as_str(), second.as_str());
     for _ in 0..ROUNDS {
         let mut waiter = server.connect();
         waiter.send(&["BLPOP", first, second, "0"]).expect("the server reads");
-        until_blocked(&mut admin, 1);
+        until_blocked(&mut observer, 1);
         // The element may be gone again before the waiter's attempt, as both run in one pass.
         let stolen = pipeline(&mut thief, &[&["RPUSH", second, "x"], &["LPOP", second]]);
         call(&mut admin, &["RPUSH", second, "y"]);

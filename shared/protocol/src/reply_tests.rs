@@ -35,7 +35,7 @@ fn every_kind_in_both_versions() {
         (|reply| reply.map(6), "*12\r\n", "%6\r\n"),
         (|reply| reply.set(2), "*2\r\n", "~2\r\n"),
         (|reply| reply.push(3), "*3\r\n", ">3\r\n"),
-        (|reply| reply.double(3.1), "$18\r\n3.1000000000000001\r\n", ",3.1000000000000001\r\n"),
+        (|reply| reply.double(3.1), "$3\r\n3.1\r\n", ",3.1\r\n"),
         (|reply| reply.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"),
         (|reply| reply.boolean(true), ":1\r\n", "#t\r\n"),
         (|reply| reply.boolean(false), ":0\r\n", "#f\r\n"),
