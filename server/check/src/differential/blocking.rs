@@ -47,20 +47,20 @@ pub fn play(player: &mut Player, steps: &[Step]) -> Result<Course, Mismatch> {
     Ok(Course::Continues)
 }
 
-/// True for a step that may fill several keys at once while somebody waits for several: Redis 7.0
-/// serves the key that was filled first, 7.2 the first one that the waiting command names.
+/// True for a step after which several keys may be filled at once while somebody waits for several:
+/// Redis 7.0 serves the key that was filled first, 7.2 the first one that the waiting command names. A
+/// waiting move fills its destination as soon as anything fills its source.
 fn decides_by_version(step: &Step, waiting: &[Option<&Step>]) -> bool {
-    let fills_many = [b"EXEC".as_slice(), b"SWAPDB"]
-        .iter()
-        .any(|name| step.line.first().is_some_and(|word| word.eq_ignore_ascii_case(name)));
-    // A move waits for its source only; any other command with more than a key and a timeout may wait
-    // for several keys.
-    let is_move = |step: &Step| {
-        step.line.first().is_some_and(|word| {
-            word.eq_ignore_ascii_case(b"BLMOVE") || word.eq_ignore_ascii_case(b"BRPOPLPUSH")
-        })
+    let is_one_of = |step: &Step, names: &[&[u8]]| {
+        let word = step.line.first().map(Vec::as_slice).unwrap_or_default();
+        names.iter().any(|name| word.eq_ignore_ascii_case(name))
     };
-    fills_many && waiting.iter().flatten().any(|step| step.line.len() > 3 && !is_move(step))
+    let is_move = |step: &Step| is_one_of(step, &[b"BLMOVE", b"BRPOPLPUSH"]);
+    // Any other command with more than a key and a timeout may wait for several keys.
+    let is_wide = |step: &Step| step.may_block() && step.line.len() > 3 && !is_move(step);
+    let waits = |is: &dyn Fn(&Step) -> bool| waiting.iter().flatten().any(|step| is(step));
+    let fills_many = is_one_of(step, &[b"EXEC", b"SWAPDB"]) || is_move(step);
+    (fills_many && waits(&is_wide)) || (is_wide(step) && waits(&is_move))
 }
 
 fn play_step<'a>(
