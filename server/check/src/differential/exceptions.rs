@@ -59,3 +59,10 @@ pub fn same_number(reference: &[u8], tested: &[u8]) -> bool {
 pub fn met_another_type(reference: &Value, tested: &Value) -> bool {
     !reference.is_error() && matches!(tested, Value::Error(text) if text.starts_with(b"WRONGTYPE"))
 }
+
+/// True for a command whose result may take the place of a value of another type. Redis then leaves
+/// those asleep who wait for the key, for it was there before; here they are served.
+pub fn stores_over_any_type(line: &[Vec<u8>]) -> bool {
+    let name = line.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+    [b"ZUNIONSTORE".as_slice(), b"ZINTERSTORE", b"ZDIFFSTORE", b"ZRANGESTORE"].contains(&&*name)
+}
