@@ -25,6 +25,8 @@ pub struct Batches {
 /// What this core has for one shard.
 struct Outgoing {
     batch: Box<RequestBatch>,
+    /// Something in the batch may take long.
+    may_take_long: bool,
     /// Batches that may be sent before one comes back.
     credits: usize,
     is_open: bool,
@@ -37,6 +39,7 @@ impl Batches {
     pub fn new(from: u16, cores: usize, capacity: usize) -> Batches {
         let outgoing = |_| Outgoing {
             batch: Box::new(RequestBatch { from, ..RequestBatch::default() }),
+            may_take_long: false,
             credits: capacity / cores,
             is_open: true,
             waiting: Vec::new(),
@@ -73,9 +76,10 @@ impl Batches {
 
     #[inline]
     fn push(&mut self, shard: usize, item: Item) {
-        let items = &mut self.outgoing[shard].batch.items;
-        items.push(item);
-        if items.len() >= BATCH_COMMANDS_MAX {
+        let Outgoing { batch, may_take_long, .. } = &mut self.outgoing[shard];
+        *may_take_long |= !matches!(&item, Item::Command(header, _) if header.command.is_short);
+        batch.items.push(item);
+        if batch.items.len() >= BATCH_COMMANDS_MAX {
             self.look_at(shard);
         }
     }
@@ -89,6 +93,11 @@ impl Batches {
     /// True when a shard takes more.
     pub fn is_open(&self, shard: usize) -> bool {
         self.outgoing[shard].is_open
+    }
+
+    /// True when something in the batch for a shard may take so long that others would notice.
+    pub fn may_take_long(&self, shard: usize) -> bool {
+        self.outgoing[shard].may_take_long
     }
 
     /// Opens or closes a shard after something has changed.
@@ -141,6 +150,7 @@ impl Batches {
         fresh.from = self.from;
         let outgoing = &mut self.outgoing[shard];
         outgoing.credits -= 1;
+        outgoing.may_take_long = false;
         let batch = std::mem::replace(&mut outgoing.batch, fresh);
         self.look_at(shard);
         batch

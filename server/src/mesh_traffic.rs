@@ -72,9 +72,10 @@ impl Core {
             has_rung |= self.publish(&requests, place);
         }
         if runs_here && targets.contains(&self.index) {
-            if has_rung {
-                // Nobody else rings them, so they must not sleep through this core's own batch. A
-                // broken ring shows in the next wait.
+            if has_rung && self.batches.may_take_long(self.index) {
+                // Nobody else rings them, so they must not sleep through this core's own batch; a batch of
+                // short commands is over before a system call of its own would pay. A broken ring
+                // shows in the next wait.
                 let _ = self.ring.submit();
             }
             let batch = self.batches.take(self.index);

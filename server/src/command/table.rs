@@ -35,6 +35,8 @@ pub struct Command {
     pub subcommands: Vec<Command>,
     /// The container, by number in the table, when this is a subcommand.
     pub container: Option<usize>,
+    /// Its time does not grow with the value: others need not be told before it runs.
+    pub is_short: bool,
 }
 
 /// Longest command name, in bytes: what is longer need not be looked up.
@@ -58,6 +60,7 @@ static TABLE: LazyLock<Vec<Command>> = LazyLock::new(|| {
                     number: next(),
                     subcommands: Vec::new(),
                     container: Some(own),
+                    is_short: is_short(sub),
                 })
                 .collect(),
             _ => Vec::new(),
@@ -68,6 +71,7 @@ static TABLE: LazyLock<Vec<Command>> = LazyLock::new(|| {
             number: own,
             subcommands,
             container: None,
+            is_short: is_short(spec),
         });
     }
     table
@@ -76,6 +80,10 @@ static TABLE: LazyLock<Vec<Command>> = LazyLock::new(|| {
 static BY_NAME: LazyLock<AHashMap<u128, &'static Command>> = LazyLock::new(|| {
     all().map(|command| (packed(command.name.as_bytes()).expect("a short name"), command)).collect()
 });
+
+fn is_short(spec: &Spec) -> bool {
+    spec.complexity.starts_with("O(1)") && matches!(spec.run, Run::Keys(_))
+}
 
 /// Every top-level command, in the order of the documentation.
 pub fn all() -> impl Iterator<Item = &'static Command> {
