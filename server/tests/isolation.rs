@@ -18,6 +18,8 @@ const SHARDS: u16 = 4;
 const BATCHES: usize = 1100;
 /// Bytes of the texts whose comparison keeps a shard busy for a good while.
 const SLOW_BYTES: usize = 5500;
+/// Comparisons that keep a shard busy for longer than a test takes.
+const SLOW_COMMANDS: usize = 200;
 
 struct Cores {
     _server: RunningServer,
@@ -78,7 +80,7 @@ fn a_full_queue_of_one_core_stops_nobody_else() {
     let cores = Cores::start(&[]);
     let mut bystander = cores.connect(1);
     let mut floods = [cores.connect(1), cores.connect(1)];
-    let mut slow = cores.keep_busy(200);
+    let mut slow = cores.keep_busy(SLOW_COMMANDS);
     flood(&cores, &mut floods, &mut bystander);
     let (own, far) = (cores.keys.on(1, "own"), cores.keys.on(3, "far"));
     let commands = vec![
@@ -96,8 +98,10 @@ fn a_full_queue_of_one_core_stops_nobody_else() {
     assert_eq!(replies[2], pair("3", Value::bulk("2")));
     assert_eq!(replies[7], pair("3", Value::ok()));
     assert_eq!(cores.connect(2).call(&["GET", &own]).expect("GET"), Value::bulk("3"));
-    let nothing = slow.read_within(Duration::from_millis(1)).expect("the connection is open");
-    assert_eq!(nothing, None, "the busy shard was not busy for long enough to show anything");
+    // Some may have been read, run and answered before the others arrived.
+    let mut answer = || slow.read_within(Duration::from_millis(1)).expect("the connection is open");
+    let answered = (0..SLOW_COMMANDS).take_while(|_| answer().is_some()).count();
+    assert!(answered < SLOW_COMMANDS, "the busy shard was not busy for long enough");
 }
 
 #[test]
