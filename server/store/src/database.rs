@@ -7,7 +7,7 @@
 use crate::entry::Entry;
 use crate::graveyard::Graveyard;
 use crate::hasher::KeyHasher;
-use crate::table::{Digest, Sweep, Table};
+use crate::table::{Digest, SEGMENT_ELEMENTS_MAX, Sweep, Table};
 use ringlet_base::random::Random;
 
 /// Entries sampled for an average.
@@ -18,6 +18,8 @@ const WORTHWHILE_SHARE: usize = 8;
 /// Otherwise it rests: active expiry looks at no more entries per millisecond of each segment. A
 /// command never sees an expired entry anyway.
 const EXAMINED_PER_MS: usize = 2;
+/// The longest rest. One that seems to end later was begun before the clock was set back.
+const REST_MS_MAX: i64 = (SEGMENT_ELEMENTS_MAX / EXAMINED_PER_MS) as i64;
 
 /// What a segment knows about the expiries of its entries.
 #[derive(Debug)]
@@ -50,12 +52,16 @@ impl Expiries {
     /// After the segment had its turn at `now_ms`.
     fn rest(&mut self, now_ms: i64, sweep: Sweep) {
         if sweep.taken * WORTHWHILE_SHARE < sweep.examined {
-            self.rest_until_ms = now_ms + (sweep.examined / EXAMINED_PER_MS) as i64;
+            let rest_ms = ((sweep.examined / EXAMINED_PER_MS) as i64).min(REST_MS_MAX);
+            self.rest_until_ms = now_ms.saturating_add(rest_ms);
         }
     }
 
     /// The segment is worth a look only after this time.
-    fn due_ms(&self) -> i64 {
+    fn due_ms(&self, now_ms: i64) -> i64 {
+        if self.rest_until_ms > now_ms.saturating_add(REST_MS_MAX) {
+            return self.earliest_ms;
+        }
         self.earliest_ms.max(self.rest_until_ms)
     }
 
@@ -102,8 +108,9 @@ pub struct Database {
     entries: Table<Entry, Expiries>,
     hasher: KeyHasher,
     expires_len: usize,
-    /// No segment is worth a look before; may be too early, never too late, except that during a
-    /// round it speaks only of the segments that had their turn and of times set since the start.
+    /// No segment is worth a look before; may be too early, and too late only by the rest of a segment
+    /// that was split or joined since. During a round it speaks only of the segments that had their
+    /// turn and of times set since the start.
     due_ms: i64,
     /// Where the round of active expiry that is under way goes on.
     round: Option<u64>,
@@ -284,13 +291,13 @@ impl Database {
             }
             let sweep = self.entries.sweep(
                 position,
-                |expiries| expiries.due_ms() < now_ms,
+                |expiries| expiries.due_ms(now_ms) < now_ms,
                 |entry| entry.is_expired(now_ms),
                 |entry| self.hasher.hash(entry.key()),
                 &mut *out,
                 |expiries, sweep| {
                     expiries.rest(now_ms, sweep);
-                    self.due_ms = self.due_ms.min(expiries.due_ms());
+                    self.due_ms = self.due_ms.min(expiries.due_ms(now_ms));
                 },
             );
             self.round = sweep.next;
