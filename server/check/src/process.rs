@@ -3,12 +3,14 @@
 //! Out: a [`RunningServer`] that answers, and of which it is sure that it is its own child.
 //! Invariant: a dropped [`RunningServer`] has ended its own child, by its handle, and nothing else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -307,17 +309,26 @@ pub fn free_address() -> io::Result<SocketAddr> {
     free_ports(1).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago.
+/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago. A port is given out
+/// once in the life of the process, and no other caller looks at it again: a look would take the
+/// connections of the server that is to have it.
 ///
 /// # Errors
 /// `AddrNotAvailable` when there is no such row.
 pub fn free_ports(count: u16) -> io::Result<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     let mut choices = Choices::new(since.as_nanos() as u64 ^ u64::from(std::process::id()));
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..1000 {
         let first = PORTS.start + choices.below(PORTS.len() - usize::from(count)) as u16;
+        let ports = first..first + count;
+        if given.range(ports.clone()).next().is_some() {
+            continue;
+        }
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        if (first..first + count).map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
+        if ports.clone().map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
+            given.extend(ports);
             return Ok(first);
         }
     }
@@ -335,5 +346,14 @@ mod tests {
         let port = Some(neighbour.address().port());
         let outcome = redis.launch(&Launch { port, ..Launch::with_shards(1) });
         assert!(matches!(outcome, Err(StartError::Exited(..))), "{outcome:?}");
+    }
+
+    #[test]
+    fn no_port_is_given_out_twice() {
+        let mut seen = BTreeSet::new();
+        for _ in 0..2000 {
+            let first = free_ports(3).expect("free ports");
+            assert!((first..first + 3).all(|port| seen.insert(port)), "{first}");
+        }
     }
 }
