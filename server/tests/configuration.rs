@@ -54,13 +54,15 @@ impl Drop for Program {
     }
 }
 
-/// Starts the program with a command line of our own and bytes on its standard input, and connects.
+/// Starts the program with a command line of our own and bytes on its standard input, and connects. A
+/// program that ends instead is shown with what it said.
 fn start_with(port: u16, arguments: &[&str], input: &[u8]) -> (Program, Wire) {
+    let errors = std::env::temp_dir().join(format!("ringlet-{port}-{}.err", std::process::id()));
     let child = Command::new(binary().path())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(&errors).expect("a file"))
         .spawn()
         .expect("the program runs");
     let mut program = Program(child);
@@ -70,10 +72,17 @@ fn start_with(port: u16, arguments: &[&str], input: &[u8]) -> (Program, Wire) {
     let address = Address::Tcp(([127, 0, 0, 1], port).into());
     let deadline = Instant::now() + WAIT;
     loop {
-        if let Ok(wire) = Wire::open(&address) {
+        // Any reply will do, a refusal too. Without one, who listened was a neighbour that looks for a
+        // free port, or a program that is about to end.
+        let answered = Wire::open(&address).and_then(|mut wire| wire.line("PING").map(|_| wire));
+        let ended = program.0.try_wait().expect("our child");
+        let said = || fs::read_to_string(&errors).unwrap_or_default();
+        assert!(ended.is_none(), "the program has ended: {ended:?}: {}", said());
+        if let Ok(wire) = answered {
+            fs::remove_file(&errors).expect("our file");
             return (program, wire);
         }
-        assert!(Instant::now() < deadline, "the server never listens");
+        assert!(Instant::now() < deadline, "the server never answers: {}", said());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
