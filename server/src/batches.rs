@@ -6,7 +6,7 @@
 
 use ringlet_protocol::arguments::Arguments;
 
-use crate::limits::{BATCH_COMMANDS_MAX, SPARE_BATCHES_PER_CORE};
+use crate::limits::{BATCH_COMMANDS_MAX, SHORT_BATCH_COMMANDS_MAX, SPARE_BATCHES_PER_CORE};
 use crate::message::{Header, Item, RequestBatch, Work};
 
 /// What this core has for all shards, its own included.
@@ -79,6 +79,7 @@ impl Batches {
         let Outgoing { batch, may_take_long, .. } = &mut self.outgoing[shard];
         *may_take_long |= !matches!(&item, Item::Command(header, _) if header.command.is_short);
         batch.items.push(item);
+        *may_take_long |= batch.items.len() > SHORT_BATCH_COMMANDS_MAX;
         if batch.items.len() >= BATCH_COMMANDS_MAX {
             self.look_at(shard);
         }
@@ -174,8 +175,13 @@ impl Batches {
 
 #[cfg(test)]
 mod tests {
+    use ringlet_protocol::arguments::ArgumentArena;
+    use ringlet_protocol::reply::Version;
+
     use super::*;
+    use crate::command::table;
     use crate::message::{Client, Origin, Work};
+    use crate::shard::context::Caller;
 
     const CAPACITY: usize = 8;
     const SHARES: usize = CAPACITY / 2;
@@ -187,6 +193,15 @@ mod tests {
     fn push(batches: &mut Batches, shard: usize) {
         let client = Client { core: 0, index: 0, generation: 0 };
         batches.push_work(shard, Work::Forget(Origin { client, sequence: 0 }));
+    }
+
+    fn header(name: &[u8]) -> Header {
+        let origin = Origin { client: Client { core: 0, index: 0, generation: 0 }, sequence: 0 };
+        let caller =
+            Caller { client_id: 1, no_touch: false, may_block: false, is_cluster_client: false };
+        let command = table::find(name).expect("a command");
+        let version = Version::Resp2;
+        Header { origin, command, db: 0, version, caller, is_counted: false, is_part: false }
     }
 
     #[test]
@@ -211,6 +226,21 @@ mod tests {
         assert!(batches.are_all_open());
         assert_eq!(batches.take_admitted(), [8]);
         assert_eq!(batches.ready().collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn a_long_batch_of_short_commands_may_take_long() {
+        let mut batches = batches();
+        let mut words = ArgumentArena::default();
+        let range = words.push_words(&[b"GET", b"key"]);
+        for number in 0..=SHORT_BATCH_COMMANDS_MAX {
+            assert!(!batches.may_take_long(0), "{number} commands");
+            batches.push_command(0, header(b"get"), words.get(range));
+        }
+        assert!(batches.may_take_long(0));
+        batches.take(0);
+        batches.push_command(0, header(b"sadd"), words.get(range));
+        assert!(batches.may_take_long(0));
     }
 
     #[test]

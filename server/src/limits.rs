@@ -18,6 +18,9 @@ pub fn mesh_batches_max(cores: usize) -> usize {
 /// for room comes on top: the parts of the last command, and works that nobody's reply depends on.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
 
+/// Short commands in one batch that take no longer together than others would notice, some 0.1 ms.
+pub const SHORT_BATCH_COMMANDS_MAX: usize = 256;
+
 /// Emptied batches that a core keeps for reuse, for each core that it sends to.
 pub const SPARE_BATCHES_PER_CORE: usize = 8;
 

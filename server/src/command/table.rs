@@ -82,7 +82,7 @@ static BY_NAME: LazyLock<AHashMap<u128, &'static Command>> = LazyLock::new(|| {
 });
 
 fn is_short(spec: &Spec) -> bool {
-    spec.complexity.starts_with("O(1)") && matches!(spec.run, Run::Keys(_))
+    spec.complexity == "O(1)" && matches!(spec.run, Run::Keys(_))
 }
 
 /// Every top-level command, in the order of the documentation.
@@ -132,5 +132,21 @@ impl Command {
     #[inline]
     pub fn is(&self, flag: u32) -> bool {
         self.spec.flags & flag != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_short_only_if_no_argument_makes_them_long() {
+        let is_short = |name: &str| find(name.as_bytes()).expect("a command").is_short;
+        for name in ["get", "set", "incr", "hget", "hincrby"] {
+            assert!(is_short(name), "{name}");
+        }
+        for name in ["sadd", "lpush", "hscan", "sscan", "zscan", "lrange", "ping", "exec"] {
+            assert!(!is_short(name), "{name}");
+        }
     }
 }
