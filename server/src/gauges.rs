@@ -58,8 +58,8 @@ pub struct Gauges {
 
 impl Gauges {
     /// Notes that the core is ready to serve; call it on the core's thread.
-    pub fn started(&self, now_ms: i64) {
-        self.written_ms.store(now_ms, Relaxed);
+    pub fn started(&self, monotonic_ms: i64) {
+        self.written_ms.store(monotonic_ms, Relaxed);
         self.startup_bytes.store(memory::thread_allocated() as i64, Relaxed);
     }
 

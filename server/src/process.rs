@@ -275,7 +275,7 @@ fn make_core(index: usize, seed: Seed, shared: Arc<Shared>) -> Result<Core, Stri
     };
     core.clock_ticks_max = core.ticks_in(CLOCK_AGE_US_MAX);
     core.apply_config(config);
-    core.shared.gauges[index].started(now_ms);
+    core.shared.gauges[index].started(monotonic_ms);
     Ok(core)
 }
 
