@@ -76,8 +76,6 @@ impl Gauges {
         clients: &Clients,
         keyspace: &Keyspace,
     ) {
-        let keys = keyspace.databases.iter().map(|database| database.len() as u64).sum();
-        let expires = keyspace.databases.iter().map(|database| database.expires_len() as u64).sum();
         self.written_ms.store(monotonic_ms, Relaxed);
         self.clients.store(clients.len() as u64, Relaxed);
         self.rejected.store(statistics.connections_rejected, Relaxed);
@@ -86,15 +84,23 @@ impl Gauges {
         self.input_bytes.store(statistics.input_bytes, Relaxed);
         self.output_bytes.store(statistics.output_bytes, Relaxed);
         self.errors.store(statistics.error_replies, Relaxed);
-        self.keys.store(keys, Relaxed);
-        self.expires.store(expires, Relaxed);
-        self.expired.store(keyspace.stats.expired, Relaxed);
-        self.hits.store(keyspace.stats.hits, Relaxed);
-        self.misses.store(keyspace.stats.misses, Relaxed);
         self.allocated_bytes.store(memory::thread_allocated() as i64, Relaxed);
         self.pass_us_max.store(statistics.pass_us_max, Relaxed);
         self.passes.store(statistics.passes, Relaxed);
         self.batches_sent.store(statistics.batches_sent, Relaxed);
         self.commands_sent.store(statistics.commands_sent, Relaxed);
+        if !keyspace.is_stand_in {
+            self.store_keyspace(keyspace);
+        }
+    }
+
+    fn store_keyspace(&self, keyspace: &Keyspace) {
+        let keys = keyspace.databases.iter().map(|database| database.len() as u64).sum();
+        let expires = keyspace.databases.iter().map(|database| database.expires_len() as u64).sum();
+        self.keys.store(keys, Relaxed);
+        self.expires.store(expires, Relaxed);
+        self.expired.store(keyspace.stats.expired, Relaxed);
+        self.hits.store(keyspace.stats.hits, Relaxed);
+        self.misses.store(keyspace.stats.misses, Relaxed);
     }
 }

@@ -65,6 +65,8 @@ pub struct Keyspace {
     pub is_frozen: bool,
     /// Active expiry had more to do than fits one pass.
     pub has_expiry_backlog: bool,
+    /// The real one is lent as a whole.
+    pub is_stand_in: bool,
     /// The database that active expiry goes on with.
     expire_db: usize,
     /// How the use of keys is noted.
@@ -91,6 +93,7 @@ impl Keyspace {
             active_expiry: true,
             is_frozen: false,
             has_expiry_backlog: false,
+            is_stand_in: false,
             expire_db: 0,
             accesses: Accesses::default(),
             shard_index: *shard_index,
@@ -243,13 +246,14 @@ impl Keyspace {
 
     /// What stands here while the whole keyspace is lent: no keys, the same settings.
     pub(crate) fn stand_in(&self) -> Keyspace {
-        Keyspace::new(&KeyspaceSettings {
+        let settings = KeyspaceSettings {
             databases: self.databases.len(),
             limits: self.limits.clone(),
             shard_index: self.shard_index,
             shard_count: self.shard_count,
             seed: 0,
-        })
+        };
+        Keyspace { is_stand_in: true, ..Keyspace::new(&settings) }
     }
 
     /// Takes these keys out of all databases, expired or not; reports nothing.
