@@ -293,7 +293,7 @@ impl Core {
             self.timers.cancel(timer);
         }
         for key in &waiter.request.keys {
-            self.shard.keyspace.ready.changed(waiter.command.header.db, key);
+            self.shard.keyspace.ready.look(waiter.command.header.db, key);
         }
         Some(waiter)
     }

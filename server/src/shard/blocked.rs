@@ -196,6 +196,11 @@ impl ReadyKeys {
         self.look_at(&name);
     }
 
+    /// Somebody has left the queue of a key that has not changed: whoever is behind may have his turn.
+    pub fn look(&mut self, db: usize, key: &[u8]) {
+        self.look_at(&(db, Box::from(key)));
+    }
+
     /// Every key of these databases may have changed.
     pub fn all_changed(&mut self, is_affected: impl Fn(usize) -> bool) {
         let affected = self.queues.keys().filter(|(db, _)| is_affected(*db));
@@ -359,6 +364,15 @@ mod tests {
     fn add(blocked: &mut Blocked, ready: &mut ReadyKeys, waiter: Waiter) -> WaiterId {
         let keys = waiter.request.keys.clone();
         blocked.add(ready, waiter, &keys)
+    }
+
+    #[test]
+    fn a_look_at_a_key_is_no_change_of_it() {
+        let mut ready = ReadyKeys::default();
+        ready.begin_record();
+        ready.look(0, b"left");
+        ready.changed(0, b"changed");
+        assert_eq!(ready.end_record(), [(0, Box::from(&b"changed"[..]))]);
     }
 
     #[test]
