@@ -22,6 +22,7 @@ pub struct Hold {
     before: Option<Settings>,
     /// What has come for its subscriptions meanwhile: it may be that EXEC has made them.
     messages: Vec<Published>,
+    message_bytes: usize,
     /// What monitors see when it is known whether EXEC is refused: the last line (EXEC) in any case.
     pub unshown: Option<Vec<Bytes>>,
 }
@@ -45,7 +46,14 @@ pub struct Settings {
 impl Hold {
     /// Bytes of the messages that are held back.
     pub fn held_bytes(&self) -> usize {
-        self.messages.iter().map(|message| message.text.len()).sum()
+        self.message_bytes
+    }
+
+    /// The connection is closed: it returns to nothing and nobody reads messages.
+    pub fn forget_connection(&mut self) {
+        self.before = None;
+        self.messages = Vec::new();
+        self.message_bytes = 0;
     }
 }
 
@@ -70,7 +78,7 @@ impl Connection {
 
     /// Parses nothing more until the command with this number is answered.
     pub fn hold(&mut self, origin: Origin, before: Option<Settings>, unshown: Option<Vec<Bytes>>) {
-        self.held = Some(Hold { origin, before, messages: Vec::new(), unshown });
+        self.held = Some(Hold { origin, before, messages: Vec::new(), message_bytes: 0, unshown });
     }
 
     /// The command that holds the connection was answered; if it was refused, all is as before. What has
@@ -123,7 +131,11 @@ impl Connection {
     /// those in a transaction hold the message back until EXEC is answered.
     pub fn receive(&mut self, message: Published) {
         match &mut self.held {
-            Some(hold) => hold.messages.push(message),
+            Some(hold) => {
+                let pattern_bytes = message.pattern.as_ref().map_or(0, |pattern| pattern.len());
+                hold.message_bytes += message.text.len() + message.channel.len() + pattern_bytes;
+                hold.messages.push(message);
+            }
             None => message.write(&mut self.output, self.version),
         }
     }

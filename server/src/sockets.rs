@@ -309,6 +309,9 @@ impl Core {
         self.end_connection_watch(connection);
         self.stop_waiting(connection);
         self.channels.forget(connection);
+        if let Some(hold) = &mut connection.held {
+            hold.forget_connection();
+        }
         if connection.is_monitor {
             self.stop_monitor(connection);
         }
