@@ -114,7 +114,7 @@ impl Core {
             self.expire_due = false;
             let started = self.ticks.now();
             more |= self.shard.keyspace.expire_slice(self.now_ms, EXPIRE_WORK_PER_PASS);
-            self.statistics.expire_ticks += self.ticks.now().wrapping_sub(started);
+            self.statistics.expire_ticks += self.ticks.since(started);
             self.shard.keyspace.has_expiry_backlog = more;
         }
         more | self.shard.keyspace.graveyard.free_some(FREE_WORK_PER_PASS)

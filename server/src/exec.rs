@@ -44,13 +44,12 @@ impl Core {
         let watch = connection.watch.take();
         let is_session = |header: &Header| matches!(header.command.spec.run, Run::Session(_));
         let commands = || queued.commands.iter().map(|(header, _)| header);
-        let has_session = commands().any(is_session);
         let is_sent = watch.is_some() || !commands().all(is_session);
         let decides = commands().any(|header| header.command.is(flags::BARRIER));
-        let may_return = has_session && watch.is_some();
+        let may_return = watch.is_some() && commands().any(is_session);
         let shows_later = watch.is_some() && self.has_monitors();
         if decides || may_return || shows_later || (is_sent && queued.is_after_others) {
-            let before = has_session.then(|| connection.settings());
+            let before = may_return.then(|| connection.settings());
             connection.hold(header.origin, before, shows_later.then(Vec::new));
         }
         let placed = self.place_all(connection, queued, header);

@@ -97,6 +97,9 @@ impl Core {
         let is_whole =
             |run: &Run| matches!(run, Run::EveryCore(..) | Run::Everywhere(..) | Run::Shard(..));
         watched.or_else(|| {
+            if queued.commands.is_empty() {
+                return self.closed_among([self.index]);
+            }
             queued.commands.iter().find_map(|(header, words)| {
                 let spec = header.command.spec;
                 if is_whole(&spec.run) {
