@@ -95,8 +95,7 @@ const CORE_LEVELS: [(&str, &str, Field); 2] = [
 ];
 
 /// Bounds of queues and buffers.
-const LIMITS: [(&str, u64); 6] = [
-    ("mesh_batches", limits::MESH_BATCHES_MAX as u64),
+const LIMITS: [(&str, u64); 5] = [
     ("batch_commands", limits::BATCH_COMMANDS_MAX as u64),
     ("pipeline_unanswered", limits::PIPELINE_UNANSWERED_MAX as u64),
     ("input_bytes_pause", limits::INPUT_BYTES_PAUSE as u64),
@@ -153,6 +152,7 @@ fn page(shared: &Shared) -> String {
         family.sample(&[("core", &index.to_string())], seconds);
     }
     let mut family = page.gauge("ringlet_limit", "Bounds of queues and buffers.");
+    family.sample(&[("limit", "mesh_batches")], limits::mesh_batches_max(cores.len()) as u64);
     for (name, limit) in LIMITS {
         family.sample(&[("limit", name)], limit);
     }
