@@ -52,7 +52,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// Listens on `path`; a stale file of a dead server is replaced.
 pub(super) fn listen(options: &ListenOptions, path: &Path) -> io::Result<OwnedFd> {
     // Between its bind and its listen a server looks dead to others.
-    let _alone = lock_directory(path)?;
+    let _alone = lock_directory(path);
     remove_stale(&options.address, path)?;
     let socket = stream_socket(libc::AF_UNIX, 0)?;
     bind(&socket, &options.address)?;
@@ -64,10 +64,11 @@ pub(super) fn listen(options: &ListenOptions, path: &Path) -> io::Result<OwnedFd
 }
 
 /// Keeps other servers from taking a path in the same directory until the file is closed. Where the
-/// file system has no locks, or somebody holds this one for long, there is none.
-fn lock_directory(path: &Path) -> io::Result<File> {
+/// file system has no locks, somebody holds this one for long, or the directory may not be read, there
+/// is none.
+fn lock_directory(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new(".")))?;
+    let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;
     for _ in 0..PATIENCE {
         // SAFETY: takes no memory.
         let locked = unsafe { libc::flock(directory.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
@@ -76,7 +77,7 @@ fn lock_directory(path: &Path) -> io::Result<File> {
         }
         thread::sleep(PAUSE);
     }
-    Ok(directory)
+    Some(directory)
 }
 
 /// Removes the file of a unix socket on which nobody listens any more.
