@@ -225,7 +225,7 @@ impl Directive {
     /// Sets the value from the words of a file.
     pub fn set_words(&self, config: &mut Config, words: &[String]) -> Result<(), Refusal> {
         let value = match words {
-            [list] if self.kind.takes_several_words() && !list.is_empty() => {
+            [list] if self.kind.takes_several_words() && !list.trim().is_empty() => {
                 self.parse(&self.split_list(list)?)?
             }
             words => self.parse(words)?,
