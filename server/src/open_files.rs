@@ -2,6 +2,8 @@
 //! In: `maxclients`, the limit. Out: `maxclients`, lowered if need be, and lines for the log.
 //! Invariant: what the server needs for itself is promised to no client.
 
+use ringlet_runtime::admin::CONNECTIONS_MAX;
+
 use crate::config::Config;
 use crate::limits::{DESCRIPTORS_PER_CORE, DESCRIPTORS_RESERVED};
 
@@ -12,7 +14,8 @@ use crate::limits::{DESCRIPTORS_PER_CORE, DESCRIPTORS_RESERVED};
 pub fn fit_clients(config: &mut Config, cores: usize, limit: u64) -> Result<Vec<String>, String> {
     let wanted = config.clients_max;
     // A core has a listener for each address of both kinds of ports.
-    let own = DESCRIPTORS_RESERVED + cores * (DESCRIPTORS_PER_CORE + 2 * config.bind.len());
+    let admin = if config.admin.is_some() { CONNECTIONS_MAX } else { 0 };
+    let own = DESCRIPTORS_RESERVED + admin + cores * (DESCRIPTORS_PER_CORE + 2 * config.bind.len());
     let needed = wanted + own;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if limit >= needed {
@@ -54,5 +57,9 @@ mod tests {
         assert!(said.contains("maxclients has been reduced to 99"), "{said}");
         let refusal = fit_clients(&mut config, 2, own).expect_err("nobody fits");
         assert!(refusal.contains("not enough for the server to start"), "{refusal}");
+        let mut config = Config { admin: Some("localhost:1".into()), ..config };
+        config.clients_max = 100;
+        fit_clients(&mut config, 2, own + 99 + CONNECTIONS_MAX as u64).expect("99 fit");
+        assert_eq!(config.clients_max, 99, "who asks for metrics takes no client's place");
     }
 }

@@ -6,8 +6,9 @@
 //! bounded number of bytes, and none before it has sent something; when all are held, further
 //! connections are closed at once.
 //!
-//! One thread accepts and waits for first bytes, a few workers serve. Plain blocking sockets with timeouts: this page is
-//! read a few times per second at most, and it must answer even when a core hangs.
+//! One thread accepts and waits for first bytes, a few workers serve. Plain blocking sockets with
+//! timeouts: this page is read a few times per second at most, and it must answer even when a core
+//! hangs.
 
 mod exchange;
 mod http;
@@ -30,6 +31,8 @@ pub const WORKERS: usize = 4;
 pub const SILENT_CONNECTIONS: usize = 64;
 /// Accepted connections that may wait for a worker.
 pub const WAITING_CONNECTIONS: usize = 16;
+/// Connections that the admin listener has open at most, each with a descriptor.
+pub const CONNECTIONS_MAX: usize = WORKERS + SILENT_CONNECTIONS + WAITING_CONNECTIONS;
 /// The most bytes of a request's head (request line and header fields).
 pub const MAXIMUM_HEAD_BYTES: usize = 8192;
 /// The most header fields of a request.
