@@ -1,8 +1,8 @@
 //! Batches: what this core has for the shards' queues, and how much more each of them takes.
 //! In: commands and works as they are routed, worked-off batches that come back. Out: one batch for
 //! each shard at the end of a pass; the connections to be tried again when a shard takes more.
-//! Invariant: at most this core's share of a queue's places is on its way there or worked off there, so
-//! a batch for an open shard leaves at the end of the pass, whatever the other cores do.
+//! Invariant: at most this core's share of a queue's places is on its way there or worked off
+//! there, so a batch for an open shard leaves at the end of the pass, whatever the other cores do.
 
 use ringlet_protocol::arguments::Arguments;
 
@@ -68,8 +68,8 @@ impl Batches {
         self.push(shard, Item::Command(header, range));
     }
 
-    /// Adds a work. One that nobody's reply depends on may go to a shard that is not open: it leaves when
-    /// the shard takes more.
+    /// Adds a work. One that nobody's reply depends on may go to a shard that is not open: it
+    /// leaves when the shard takes more.
     pub fn push_work(&mut self, shard: usize, work: Work) {
         self.push(shard, Item::Work(work));
     }

@@ -154,7 +154,8 @@ pub struct Connection {
     pub waiting: Option<Waiting>,
     /// A command is unanswered that decides about those behind it: nothing more is parsed.
     pub held: Option<Hold>,
-    /// A command was parsed and not run, for it has to wait: the bytes it takes at the start of the input.
+    /// A command was parsed and not run, for it has to wait: the bytes it takes at the start of the
+    /// input.
     pub postponed: Option<usize>,
     /// The last command, as CLIENT LIST shows it.
     pub last_command: Option<&'static crate::command::table::Command>,

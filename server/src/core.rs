@@ -133,8 +133,8 @@ pub struct Core {
     pub shared: Arc<Shared>,
     /// Time per command.
     pub ticks: TickClock,
-    /// Wall clock in milliseconds, read once per pass, and between works when commands have taken long:
-    /// for expiry times and what clients are shown.
+    /// Wall clock in milliseconds, read once per pass, and between works when commands have taken
+    /// long: for expiry times and what clients are shown.
     pub now_ms: i64,
     /// Monotonic clock in milliseconds, read with the wall clock: for all that lasts or is to happen
     /// later, as the wall clock may be set.
@@ -176,7 +176,8 @@ impl Core {
         self.index as u16
     }
 
-    /// Reads the clock again when it has become stale. Called between works, so that each sees one time.
+    /// Reads the clock again when it has become stale. Called between works, so that each sees one
+    /// time.
     #[inline]
     pub fn renew_clock(&mut self) {
         if self.ticks_since_clock > self.clock_ticks_max {

@@ -1,7 +1,7 @@
 //! Exec: sends the commands between MULTI and EXEC on their way as one step.
 //! In: the queued commands and what the connection watches. Out: works for the shards.
-//! Invariant: all of it enters all queues at one place; a watched key is compared at that place, on the
-//! shard that owns it.
+//! Invariant: all of it enters all queues at one place; a watched key is compared at that place, on
+//! the shard that owns it.
 
 use ringlet_protocol::arguments::{ArgumentRange, Arguments};
 use ringlet_protocol::reply::{Reply, ReplyBuffer, Version};

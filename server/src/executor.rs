@@ -368,8 +368,9 @@ impl Core {
             self.serve_waiter(id);
             return true;
         }
-        // Another key of the command is held. It takes its turn there behind those who came before, for
-        // holding this key meanwhile could close a circle of waits; who waits behind it here goes on.
+        // Another key of the command is held. It takes its turn there behind those who came before,
+        // for holding this key meanwhile could close a circle of waits; who waits behind it here
+        // goes on.
         let needs = self.shard.needs_of_command(&command.header, command.words());
         self.runnable.extend(self.shard.locks.enter(Work::Serve(id), needs));
         false

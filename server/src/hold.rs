@@ -1,8 +1,8 @@
 //! Hold: a command that decides what becomes of its connection.
 //! In: EXEC that has changed its connection before it is known whether it happens, or a command that
 //! changes every core. Out: when it is answered, the connection as it is from then on.
-//! Invariant: while a connection is held nothing more of it is parsed and no message overtakes the answer;
-//! a refused EXEC leaves the connection as it was, subscriptions included.
+//! Invariant: while a connection is held nothing more of it is parsed and no message overtakes the
+//! answer; a refused EXEC leaves the connection as it was, subscriptions included.
 
 use std::collections::BTreeSet;
 
@@ -81,9 +81,9 @@ impl Connection {
         self.held = Some(Hold { origin, before, messages: Vec::new(), message_bytes: 0, unshown });
     }
 
-    /// The command that holds the connection was answered; if it was refused, all is as before. What has
-    /// come for its subscriptions meanwhile follows the answer, as far as they still are. Returns what
-    /// monitors are to see now.
+    /// The command that holds the connection was answered; if it was refused, all is as before.
+    /// What has come for its subscriptions meanwhile follows the answer, as far as they still are.
+    /// Returns what monitors are to see now.
     pub fn end_hold(&mut self, is_refused: bool, channels: &mut Channels) -> Vec<Bytes> {
         let Some(Hold { before, messages, unshown, .. }) = self.held.take() else {
             return Vec::new();
@@ -127,8 +127,8 @@ impl Connection {
     }
 
     /// Gives it a message of one of its subscriptions. It may overtake replies that are still on their
-    /// way, but not the confirmation of its subscription: such commands run when nothing is under way, and
-    /// those in a transaction hold the message back until EXEC is answered.
+    /// way, but not the confirmation of its subscription: such commands run when nothing is under
+    /// way, and those in a transaction hold the message back until EXEC is answered.
     pub fn receive(&mut self, message: Published) {
         match &mut self.held {
             Some(hold) => {

@@ -43,8 +43,8 @@ impl Input {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Lets go of the first `count` bytes of the rest. Memory beyond what an idle connection keeps goes
-    /// back when nothing is left.
+    /// Lets go of the first `count` bytes of the rest. Memory beyond what an idle connection keeps
+    /// goes back when nothing is left.
     #[inline]
     pub fn consume(&mut self, count: usize) {
         self.start += count;

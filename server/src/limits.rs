@@ -5,8 +5,9 @@
 /// Cores that one process runs at most.
 pub const SHARDS_MAX: usize = 1024;
 
-/// Batches that one core's queue holds at least. Each core has an equal share of the places; one that has
-/// used up its share of a queue stops reading from the clients whose next command would go there.
+/// Batches that one core's queue holds at least. Each core has an equal share of the places; one
+/// that has used up its share of a queue stops reading from the clients whose next command would go
+/// there.
 pub const MESH_BATCHES_MAX: usize = 1024;
 
 /// The bound for this many cores: each must have several places.
@@ -14,8 +15,9 @@ pub fn mesh_batches_max(cores: usize) -> usize {
     (cores * 4).next_power_of_two().max(MESH_BATCHES_MAX)
 }
 
-/// Commands in one batch, after which no client's command is added to it in the pass. What does not wait
-/// for room comes on top: the parts of the last command, and works that nobody's reply depends on.
+/// Commands in one batch, after which no client's command is added to it in the pass. What does not
+/// wait for room comes on top: the parts of the last command, and works that nobody's reply depends
+/// on.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
 
 /// Short commands in one batch that take no longer together than others would notice, some 0.1 ms.

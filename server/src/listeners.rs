@@ -1,6 +1,7 @@
 //! Listeners: the sockets on which clients come.
 //! In: the configuration, the number of cores. Out: listening sockets for each core.
-//! Invariant: every address of the configuration is listened on, or there is one line that says why not.
+//! Invariant: every address of the configuration is listened on, or there is one line that says why
+//! not.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;

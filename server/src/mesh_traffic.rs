@@ -1,5 +1,6 @@
 //! Mesh traffic: batches to other cores, replies from them.
-//! In: the batches and the outbox that a pass has filled. Out: messages in the mesh, delivered replies.
+//! In: the batches and the outbox that a pass has filled. Out: messages in the mesh, delivered
+//! replies.
 //! Invariant: all places of a pass are reserved before anything of it is published, under the
 //! sequencer when some connection's commands (or one command) go to several shards.
 
@@ -34,8 +35,8 @@ impl Core {
         }
     }
 
-    /// Submits what the pass has collected for the shards. There is room for all that a client waits for:
-    /// nothing was routed to a shard that was not open.
+    /// Submits what the pass has collected for the shards. There is room for all that a client
+    /// waits for: nothing was routed to a shard that was not open.
     pub fn dispatch(&mut self) {
         self.resubmit_waiters();
         let mut targets: Vec<usize> = self.batches.ready().collect();
@@ -73,9 +74,9 @@ impl Core {
         }
         if runs_here && targets.contains(&self.index) {
             if has_rung && self.batches.may_take_long(self.index) {
-                // Nobody else rings them, so they must not sleep through this core's own batch; a batch of
-                // short commands is over before a system call of its own would pay. A broken ring
-                // shows in the next wait.
+                // Nobody else rings them, so they must not sleep through this core's own batch; a
+                // batch of short commands is over before a system call of its own would pay. A
+                // broken ring shows in the next wait.
                 let _ = self.ring.submit();
             }
             let batch = self.batches.take(self.index);
@@ -103,7 +104,8 @@ impl Core {
         }
     }
 
-    /// Submits the commands of waiters again that must run over several shards, when all of them are open.
+    /// Submits the commands of waiters again that must run over several shards, when all of them
+    /// are open.
     fn resubmit_waiters(&mut self) {
         for id in std::mem::take(&mut self.resubmissions) {
             if let Some(waiter) = self.shard.blocked.get_mut(id) {

@@ -1,6 +1,6 @@
 //! Monitors: connections that are shown every command of every core.
-//! In: commands when they are on their way or, if they concern this core only, have run. Out: a line for
-//! each monitor, behind what it is owed already.
+//! In: commands when they are on their way or, if they concern this core only, have run. Out: a
+//! line for each monitor, behind what it is owed already.
 //! Invariant: with no monitor anywhere this costs one load of a shared counter per command; what a
 //! refused EXEC did not run is not shown.
 

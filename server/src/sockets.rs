@@ -250,8 +250,9 @@ impl Core {
     }
 
     /// Closes a connection in a shutdown, when the peer has all that was sent to it: to close a socket
-    /// with input that was not read makes the kernel throw away what is on its way. Until then input is
-    /// read and dropped. It is tried again in every pass, up to the deadline of the shutdown.
+    /// with input that was not read makes the kernel throw away what is on its way. Until then
+    /// input is read and dropped. It is tried again in every pass, up to the deadline of the
+    /// shutdown.
     fn take_leave(&mut self, connection: &mut Connection) {
         if connection.has_ended || self.ring.unsent_bytes(connection.socket).unwrap_or(0) == 0 {
             self.close(connection);

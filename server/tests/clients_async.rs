@@ -1,4 +1,5 @@
-//! Job: the asynchronous client and the cluster client of the `redis` crate: reconnects, pushes, waits.
+//! Job: the asynchronous client and the cluster client of the `redis` crate: reconnects, pushes,
+//! waits.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
 //! Invariant: the client is unmodified; every test has a server of its own, and every wait an end.

@@ -1,5 +1,5 @@
-//! Job: show that a connection ends when it must (a transaction too large, silence), and not before what
-//! was sent to it has arrived.
+//! Job: show that a connection ends when it must (a transaction too large, silence), and not before
+//! what was sent to it has arrived.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
 

@@ -1,5 +1,5 @@
-//! Job: hold active expiry to what it promises: keys go without being asked for, in bounded slices, and
-//! keys whose time has not come cost nothing.
+//! Job: hold active expiry to what it promises: keys go without being asked for, in bounded slices,
+//! and keys whose time has not come cost nothing.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
 //! Invariant: what is bounded is counted, never timed.

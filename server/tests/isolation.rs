@@ -1,5 +1,5 @@
-//! Job: show that one client, or one core that is busy, holds up nobody else, and that those who have to
-//! wait are tried again when what they wait for has happened.
+//! Job: show that one client, or one core that is busy, holds up nobody else, and that those who
+//! have to wait are tried again when what they wait for has happened.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with a port for each core, so that a
 //! test knows which core serves which client.
 //! Out: test results. What must not wait is shown by the order of replies, never by a time.
@@ -44,7 +44,8 @@ impl Cores {
         Wire::open(&Address::Tcp(address)).expect("every core accepts connections")
     }
 
-    /// A client of core 0 whose `count` commands keep shard 0 busy; their replies are still to be read.
+    /// A client of core 0 whose `count` commands keep shard 0 busy; their replies are still to be
+    /// read.
     fn keep_busy(&self, count: usize) -> Wire {
         let mut wire = self.connect(0);
         let (one, other) = (self.keys.on(0, "slow"), self.keys.on(0, "slow"));

@@ -1,5 +1,5 @@
-//! Job: hold limits that are set while the server runs to what they promise: the soft output limit, the
-//! length of a bulk string, keepalive of connections.
+//! Job: hold limits that are set while the server runs to what they promise: the soft output limit,
+//! the length of a bulk string, keepalive of connections.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
 

@@ -1,5 +1,5 @@
-//! Job: hold transactions with commands about the connection to what Redis promises: a refused EXEC has
-//! changed nothing of it, and what EXEC subscribes to comes behind its reply.
+//! Job: hold transactions with commands about the connection to what Redis promises: a refused EXEC
+//! has changed nothing of it, and what EXEC subscribes to comes behind its reply.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
 //! Out: test results.
 

@@ -1,5 +1,6 @@
-//! Job: hold the start to what it promises: cores that fit the machine, every kind of address, a banner
-//! that says all one needs, one clear line when an address is taken, and no open door to strangers.
+//! Job: hold the start to what it promises: cores that fit the machine, every kind of address, a
+//! banner that says all one needs, one clear line when an address is taken, and no open door to
+//! strangers.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
 

@@ -1,5 +1,5 @@
-//! Job: hold SHUTDOWN to what it promises: whatever its options, replies in flight are delivered, whoever
-//! waits is let go, and the process ends with 0; refused forms change nothing.
+//! Job: hold SHUTDOWN to what it promises: whatever its options, replies in flight are delivered,
+//! whoever waits is let go, and the process ends with 0; refused forms change nothing.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
 //! Out: test results.
 

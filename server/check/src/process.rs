@@ -309,9 +309,9 @@ pub fn free_address() -> io::Result<SocketAddr> {
     free_ports(1).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago. A port is given out
-/// once in the life of the process, and no other caller looks at it again: a look would take the
-/// connections of the server that is to have it.
+/// The first of `count` neighbouring ports of 127.0.0.1 that were free a moment ago. A port is
+/// given out once in the life of the process, and no other caller looks at it again: a look would
+/// take the connections of the server that is to have it.
 ///
 /// # Errors
 /// `AddrNotAvailable` when there is no such row.

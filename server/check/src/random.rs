@@ -1,5 +1,6 @@
 //! Job: the choices that seeded test traffic makes.
-//! In: a seed, of `RINGLET_SEED` or of the clock. Out: numbers, picks, independent sequences for the threads of a workload.
+//! In: a seed, of `RINGLET_SEED` or of the clock. Out: numbers, picks, independent sequences for
+//! the threads of a workload.
 //! Invariant: equal seeds give equal choices on every machine.
 
 use std::time::{SystemTime, UNIX_EPOCH};

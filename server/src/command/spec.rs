@@ -38,7 +38,8 @@ pub struct Spec {
     pub summary: &'static str,
     /// The words after the name, in the notation of the Redis documentation.
     pub syntax: &'static str,
-    /// Commands with their replies in redis-cli's notation, run in order on an empty server by the tests.
+    /// Commands with their replies in redis-cli's notation, run in order on an empty server by the
+    /// tests.
     pub examples: &'static [(&'static str, &'static str)],
     /// What runs, and where.
     pub run: Run,
@@ -168,18 +169,19 @@ pub mod flags {
     pub const NODE_LOCAL: u32 = 1 << 24;
     /// Runs when all commands before it on its connection are answered.
     pub const AFTER_OTHERS: u32 = 1 << 25;
-    /// Looks at all keys of every core though it has none of its own (INFO): it runs when none is lent.
+    /// Looks at all keys of every core though it has none of its own (INFO): it runs when none is
+    /// lent.
     pub const WHOLE_SHARD: u32 = 1 << 26;
-    /// Redis does not know its subcommands as commands (DEBUG): the words behind its name have one error
-    /// for all that is wrong with them.
+    /// Redis does not know its subcommands as commands (DEBUG): the words behind its name have one
+    /// error for all that is wrong with them.
     pub const OWN_WORDS: u32 = 1 << 27;
     /// Ends a transaction: a refusal discards what is queued (EXEC).
     pub const ENDS_TRANSACTION: u32 = 1 << 23;
     /// Decides about the commands behind it: they are parsed when it is answered (for commands that
     /// run on every core; others are answered before the next is parsed).
     pub const BARRIER: u32 = 1 << 19;
-    /// The two words behind a word AUTH, and values of secret directives, show as `(redacted)` in MONITOR
-    /// and the slow log.
+    /// The two words behind a word AUTH, and values of secret directives, show as `(redacted)` in
+    /// MONITOR and the slow log.
     pub const SECRET: u32 = 1 << 20;
     /// Refused unless `enable-debug-command` allows it to this client.
     pub const PROTECTED: u32 = 1 << 18;

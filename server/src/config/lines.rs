@@ -216,7 +216,8 @@ pub struct Sources {
 }
 
 /// Understands the program's arguments, without its name, as redis-server does: `[FILE] [--name value
-/// ...] [-]` or `- [--name value ...]`. The word behind a name is its value even when it begins with two dashes.
+/// ...] [-]` or `- [--name value ...]`. The word behind a name is its value even when it begins
+/// with two dashes.
 pub fn parse_arguments(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Invocation, ConfigError> {

@@ -1,7 +1,7 @@
 //! Load: from the sources of the configuration to a `Config`.
 //! In: the file, standard input and the command line. Out: the configuration, or the first error.
-//! Invariant: a line that this server cannot obey is an error, never ignored, unless a later line about
-//! the same directive takes its place.
+//! Invariant: a line that this server cannot obey is an error, never ignored, unless a later line
+//! about the same directive takes its place.
 
 use super::Config;
 use super::directives::{self, FORGOTTEN, REFUSED, Refusal};

@@ -1,10 +1,10 @@
 //! Info: what INFO and MEMORY tell, summed over cores.
 //! In: each core's figures, at one place of all queues. Out: the sections of INFO.
-//! Invariant: a figure is true at that place, or it is not shown; what Ringlet does not have (replicas,
-//! snapshots, eviction) is shown as Redis shows it when it is off.
+//! Invariant: a figure is true at that place, or it is not shown; what Ringlet does not have
+//! (replicas, snapshots, eviction) is shown as Redis shows it when it is off.
 //!
-//! Each core writes a [`part`]; [`render`] sums the parts and writes the sections. What does not depend
-//! on the cores is text that the client's core alone contributes ([`process`]).
+//! Each core writes a [`part`]; [`render`] sums the parts and writes the sections. What does not
+//! depend on the cores is text that the client's core alone contributes ([`process`]).
 
 pub mod figures;
 pub mod part;

@@ -13,7 +13,8 @@ use crate::core::Core;
 /// Makes the text of a section; the flag: to whoever asks the server is a cluster.
 type Maker = fn(&Core, bool) -> String;
 
-/// The texts of the wanted sections. `is_cluster`: to whoever asks the server is a cluster of its cores.
+/// The texts of the wanted sections. `is_cluster`: to whoever asks the server is a cluster of its
+/// cores.
 pub fn texts(core: &Core, wanted: Wanted, is_cluster: bool) -> Vec<(Section, String)> {
     let makers: [(Section, Maker); 7] = [
         (Section::Server, server),

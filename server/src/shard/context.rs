@@ -1,6 +1,7 @@
 //! Context: what a command sees of its shard while it runs.
 //! In: the keyspace of the shard, the selected database, the time, who called.
-//! Out: reads and changes of keys; every change goes through here and thus through one place per shard.
+//! Out: reads and changes of keys; every change goes through here and thus through one place per
+//! shard.
 //! Invariant: a command that changes a key says so (`changed`, `shrunk`, `insert`, `remove`,
 //! `set_expiry`), which moves watched versions on and wakes blocked clients when the command is over.
 
@@ -176,8 +177,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes a key out and reports the change; `None` when it is missing or has expired. That is no use
-    /// of it: RENAME and MOVE have counted theirs when they looked whether it is there.
+    /// Takes a key out and reports the change; `None` when it is missing or has expired. That is no
+    /// use of it: RENAME and MOVE have counted theirs when they looked whether it is there.
     pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
         self.keyspace.write(self.db, key, self.now_ms, true)?;
         let entry = self.keyspace.take_entry(self.db, key);

@@ -209,8 +209,9 @@ impl Keyspace {
         }
     }
 
-    /// The access bits of an entry that is put in under a key. Where accesses are counted it keeps those
-    /// it brings along (`own`, 0: none), or takes over the count of the entry that it replaces.
+    /// The access bits of an entry that is put in under a key. Where accesses are counted it keeps
+    /// those it brings along (`own`, 0: none), or takes over the count of the entry that it
+    /// replaces.
     #[inline]
     pub(crate) fn access_under(&mut self, db: usize, key: &[u8], own: u32, now_ms: i64) -> u32 {
         if self.accesses.are_counted() {

@@ -138,8 +138,8 @@ pub fn needs_all_keys(command: &Command) -> bool {
         || command.is(flags::WHOLE_SHARD)
 }
 
-/// True when a command is not about keys: it reads or changes the core's configuration, its connections
-/// or their subscriptions, and its order among others of the kind shows.
+/// True when a command is not about keys: it reads or changes the core's configuration, its
+/// connections or their subscriptions, and its order among others of the kind shows.
 fn is_about_core(command: &Command) -> bool {
     match command.spec.run {
         Run::EveryCore(..) => true,

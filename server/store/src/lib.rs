@@ -3,8 +3,8 @@
 //! Job: hold a shard's part of the keyspace compactly, and never pause for longer than it takes to
 //! move one segment of a table. In: bytes, numbers, times as values, thresholds as [`Limits`].
 //! Out: views of values, counts, estimates of memory.
-//! Invariant: no protocol, no I/O, no clock; the only global is the hash seed. All values are `Send`, so that an
-//! entry moves between cores whole.
+//! Invariant: no protocol, no I/O, no clock; the only global is the hash seed. All values are
+//! `Send`, so that an entry moves between cores whole.
 //!
 //! From bottom to top: packs of small elements, [`list`], [`hash`], [`set`], [`sorted_set`] (values);
 //! [`object`], [`entry`] (one word per key); [`table`], [`database`] (keyspace); [`graveyard`]

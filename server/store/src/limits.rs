@@ -24,7 +24,8 @@ pub struct Limits {
     pub zset_max_listpack_entries: usize,
     /// `zset-max-listpack-value`, in bytes of a member.
     pub zset_max_listpack_value: usize,
-    /// Hashes the keys of databases, and the fields and members of collections that have become tables.
+    /// Hashes the keys of databases, and the fields and members of collections that have become
+    /// tables.
     pub hasher: KeyHasher,
 }
 

@@ -202,7 +202,8 @@ fn printed_doubles_read_back_as_themselves() {
     }
 }
 
-/// Lines of an argument and the score that redis-server 7.0.15 answers, in 17 digits; `!` for a refused argument.
+/// Lines of an argument and the score that redis-server 7.0.15 answers, in 17 digits; `!` for a
+/// refused argument.
 const ANSWERS: &str = include_str!("../tests/doubles.txt");
 
 #[test]

@@ -177,9 +177,9 @@ impl BufferRing {
         let start = usize::from(index) * self.size as usize;
         let address = self.memory.address.as_ptr() as u64 + start as u64;
         let entries = self.entries.address.as_ptr().cast::<BufRingEntry>();
-        // SAFETY: `place` is below `count`, so the entry lies in the mapping. It is beyond the tail that
-        // the kernel knows, and there are never more entries out than the ring has places, so the
-        // kernel does not read it now. The setters leave the tail field of entry 0 alone.
+        // SAFETY: `place` is below `count`, so the entry lies in the mapping. It is beyond the tail
+        // that the kernel knows, and there are never more entries out than the ring has places, so
+        // the kernel does not read it now. The setters leave the tail field of entry 0 alone.
         let entry = unsafe { &mut *entries.add(place) };
         entry.set_addr(address);
         entry.set_len(self.size);

@@ -1,7 +1,8 @@
 //! Preflight: does this machine let us run, and if not, why and what helps?
 //!
 //! Job: check limits, sysctls, seccomp and every io_uring feature that the net ring relies on.
-//! In: the machine. Out: a [`Report`] with one row per check, and [`PreflightError`] for a failed start.
+//! In: the machine. Out: a [`Report`] with one row per check, and [`PreflightError`] for a failed
+//! start.
 //! Invariant: features are tried, never guessed from the kernel's version.
 
 mod diagnosis;

@@ -2,8 +2,8 @@
 //!
 //! Job: turn socket operations into batched submissions and completions into [`Event`] values.
 //! In: calls of the owning core between two waits. Out: events, in completion order.
-//! Invariant: one [`NetRing::wait`] is one system call; every operation in flight keeps its socket, its
-//! descriptor and its memory alive; a socket's number is used again only after `Event::Closed`.
+//! Invariant: one [`NetRing::wait`] is one system call; every operation in flight keeps its socket,
+//! its descriptor and its memory alive; a socket's number is used again only after `Event::Closed`.
 
 mod accept;
 pub(crate) mod address;
@@ -129,9 +129,9 @@ impl NetRing {
     /// Submits everything queued and appends what has happened to `events`, in completion order, at
     /// most `RingSettings::events_per_wait` completions at a time.
     ///
-    /// `Wait::Block` returns when there is at least one event, or after a signal with none. To be called
-    /// when the events of the last call have been handled: only then are the places (`index()`) of
-    /// closed sockets used again.
+    /// `Wait::Block` returns when there is at least one event, or after a signal with none. To be
+    /// called when the events of the last call have been handled: only then are the places
+    /// (`index()`) of closed sockets used again.
     ///
     /// # Errors
     /// Only such as mean a broken ring.

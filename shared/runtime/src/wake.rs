@@ -1,6 +1,7 @@
 //! Ringing a core that sleeps in its net ring.
 //!
-//! Job: what others need to wake a core: its ring (for cores, by MSG_RING) and an eventfd (for threads).
+//! Job: what others need to wake a core: its ring (for cores, by MSG_RING) and an eventfd (for
+//! threads).
 //! In: the ring's descriptor. Out: [`WakeHandle`], to be given to whoever has work for the core.
 //! Invariant: a ring is never lost: the core's next wait returns with `Event::Woken`.
 
@@ -43,7 +44,8 @@ impl WakeHandle {
 
     /// Rings the core from any thread: one write(2). From a core, `NetRing::wake` is cheaper.
     pub fn wake(&self) {
-        // A write of 1 fails only if the counter stands at its maximum, and then the core has been rung.
+        // A write of 1 fails only if the counter stands at its maximum, and then the core has been
+        // rung.
         let _ = (&self.bell.event).write(&1u64.to_ne_bytes());
     }
 

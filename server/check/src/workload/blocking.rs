@@ -1,4 +1,5 @@
-//! Job: clients that wait for elements of lists and sorted sets: in which order they are served, and that nothing is lost.
+//! Job: clients that wait for elements of lists and sorted sets: in which order they are served,
+//! and that nothing is lost.
 //! In: a stage. Out: the verdicts of [`crate::history::queue`] and of [`check_tokens`].
 //! Invariant: the first half has the server for itself, so that it can await, by INFO, that each
 //! waiter is blocked before the next one comes; the second half is a crowd.

@@ -1,5 +1,5 @@
-//! CLUSTER MYSHARDID: the id of the shard of this connection's core. A shard has one node, so both have
-//! the same id.
+//! CLUSTER MYSHARDID: the id of the shard of this connection's core. A shard has one node, so both
+//! have the same id.
 
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;

@@ -37,8 +37,8 @@ fn run(session: &mut Session<'_>, _: Arguments<'_>, reply: &mut Reply<'_>) -> Co
     Ok(())
 }
 
-/// `id ip:port@cport[,hostname] flags master ping-sent pong-recv config-epoch link-state slots`. There is no
-/// cluster bus, hence its port is 0; cores of one process see each other all the time.
+/// `id ip:port@cport[,hostname] flags master ping-sent pong-recv config-epoch link-state slots`.
+/// There is no cluster bus, hence its port is 0; cores of one process see each other all the time.
 fn line(node: &Node, now_ms: i64) -> String {
     let Node { id, address, hostname, port, slots: (first, last), is_myself, .. } = node;
     let comma = if hostname.is_empty() { "" } else { "," };

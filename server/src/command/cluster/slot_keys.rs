@@ -1,7 +1,7 @@
 //! Keys of a slot: what COUNTKEYSINSLOT and GETKEYSINSLOT share.
 //! In: a slot as a word. Out: its shard, its keys.
-//! Invariant: a cluster has one logical database, number 0. A shard keeps no index by slot: its keys are
-//! looked through.
+//! Invariant: a cluster has one logical database, number 0. A shard keeps no index by slot: its
+//! keys are looked through.
 
 use ringlet_base::slot::{SLOT_COUNT, slot};
 use ringlet_protocol::arguments::Arguments;
@@ -22,8 +22,8 @@ fn named_slot(word: &[u8]) -> Option<u16> {
     u16::try_from(number).ok().filter(|slot| *slot < SLOT_COUNT)
 }
 
-/// The slot that a word names. Errors: there are no shard ports, no number; `otherwise` when the number
-/// is out of range.
+/// The slot that a word names. Errors: there are no shard ports, no number; `otherwise` when the
+/// number is out of range.
 pub fn checked_slot(
     context: &Context<'_>,
     word: &[u8],

@@ -1,7 +1,8 @@
 //! Topology: the cluster as which a server with shard ports presents itself.
 //! In: the configuration and a connection. Out: one node for each core, with its slots and its port.
 //! Invariant: every node has the address that the client has reached, so it works through any
-//! interface, unless cluster-announce-ip and its kin name what lies before the server; slots and owners are those by which the shards themselves go.
+//! interface, unless cluster-announce-ip and its kin name what lies before the server; slots and
+//! owners are those by which the shards themselves go.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -1,5 +1,6 @@
 //! CLIENT LIST: one line for each connection.
-//! In: TYPE or ID. Out: the lines, in the order of the connections' numbers, or of the numbers asked for.
+//! In: TYPE or ID. Out: the lines, in the order of the connections' numbers, or of the numbers
+//! asked for.
 //! Invariant: each core tells of its own connections; the merge only puts lines in order.
 
 use ringlet_protocol::arguments::Arguments;

@@ -33,8 +33,8 @@ const DRAWS_MAX: usize = 100;
 
 fn run(context: &mut Context<'_>, _words: Arguments<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, len) = (draw(context), context.keyspace.databases[context.db].len());
-    // Of one shard (or to a client of the shard's own port) this is the reply; of many it is one lot of
-    // a draw that `pick` decides.
+    // Of one shard (or to a client of the shard's own port) this is the reply; of many it is one
+    // lot of a draw that `pick` decides.
     if context.keyspace.shard_count > 1 && !context.caller.is_cluster_client {
         reply.array(2);
         let lot = lot(context.keyspace.random.fraction(), len);

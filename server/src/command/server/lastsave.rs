@@ -1,5 +1,6 @@
 //! Job: tell when data was last saved.
-//! In: the word `LASTSAVE`. Out: seconds since 1970: the server's start, as in a Redis that never saved.
+//! In: the word `LASTSAVE`. Out: seconds since 1970: the server's start, as in a Redis that never
+//! saved.
 //! Invariant: there are no snapshots, so this never changes.
 
 use ringlet_protocol::arguments::Arguments;

@@ -98,7 +98,7 @@ pub fn substring(
         Some(ValueRef::SharedString(bytes)) => {
             let span = span(start, end, bytes.len());
             // A slice keeps the whole string from being changed in place or freed until it is sent.
-            // So a reply that shares weighs at least half of what it holds on to.
+            // So a reply that shares weighs at least half of the string that it holds on to.
             if span.len() < bytes.len() / 2 {
                 reply.bulk(&bytes[span]);
             } else {

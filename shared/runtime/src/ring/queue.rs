@@ -1,6 +1,7 @@
 //! The bare submission and completion queues of one io_uring.
 //!
-//! Job: set the ring up with the best flags that the kernel accepts, submit, wait, hand out completions.
+//! Job: set the ring up with the best flags that the kernel accepts, submit, wait, hand out
+//! completions.
 //! In: submission entries. Out: [`Completion`] values.
 //! Invariant: no entry is ever lost, whether the queue is full or not; `in_flight` is the number of
 //! submissions that still owe a completion, hence of those whose memory the kernel may touch.
