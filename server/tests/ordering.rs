@@ -285,3 +285,24 @@ fn a_waiter_on_several_shards_is_served_after_attempts_in_vain() {
         call(&mut admin, &["DEL", second]);
     }
 }
+
+#[test]
+fn a_client_that_stops_waiting_for_a_key_changes_it_for_no_watcher() {
+    let server = start();
+    let mut observer = server.connect();
+    let (mut watcher, mut pusher) = (server.connect_to(2), server.connect_to(3));
+    let (first, second) = (server.key(0, "first"), server.key(1, "second"));
+    let (first, second) = (first.as_str(), second.as_str());
+    for round in 0..ROUNDS {
+        let mut waiter = server.connect();
+        waiter.send(&["BLPOP", first, second, "0"]).expect("the server reads");
+        until_blocked(&mut observer, 1);
+        assert_eq!(call(&mut watcher, &["WATCH", second]), Value::ok());
+        call(&mut pusher, &["RPUSH", first, "x"]);
+        let got = read(&mut waiter, "the element").into_items();
+        assert_eq!(got, [Value::bulk(first), Value::bulk("x")]);
+        let replies = pipeline(&mut watcher, &[&["MULTI"], &["EXISTS", second], &["EXEC"]]);
+        let expected = Value::Array(vec![Value::Integer(0)]);
+        assert_eq!(replies[2], expected, "round {round}: nobody has touched the second key");
+    }
+}
