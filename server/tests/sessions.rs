@@ -1,6 +1,7 @@
 //! Job: hold transactions with commands about the connection to what Redis promises: a refused EXEC
-//! has changed nothing of it, and what EXEC subscribes to comes behind its reply.
-//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
+//! has changed nothing of it, not even when it is gone, and what EXEC subscribes to comes behind its
+//! reply.
+//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs, or one.
 //! Out: test results.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,8 @@ use ringlet_check::wire::Wire;
 
 const SHARDS: usize = 4;
 const ROUNDS: usize = 200;
+/// LCS of two strings of this length takes some tens of milliseconds.
+const SLOW_BYTES: usize = 8_000;
 
 fn launch() -> RunningServer {
     let binary = ServerBinary::from_environment(env!("CARGO_BIN_EXE_ringlet-server"));
@@ -72,6 +75,36 @@ fn a_refused_transaction_keeps_the_subscriptions_that_were_there() {
     assert_eq!(say(&mut other, "PUBLISH old x").integer(), Some(1));
     let message = ["message", "old", "x"].map(Value::bulk);
     assert_eq!(wire.read().expect("a message"), Value::Push(message.to_vec()));
+}
+
+#[test]
+fn a_refused_transaction_brings_no_subscription_of_a_closed_connection_back() {
+    // One shard, so that EXEC and what closes its connection run in one pass.
+    let binary = ServerBinary::from_environment(env!("CARGO_BIN_EXE_ringlet-server"));
+    let server = binary.start(1, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let (mut slow, mut other) = (server.connect(), server.connect());
+    slow.call(&["SET", "slow:one", &"ab".repeat(SLOW_BYTES / 2)]).expect("SET");
+    slow.call(&["SET", "slow:other", &"ba".repeat(SLOW_BYTES / 2)]).expect("SET");
+    for round in 0..5 {
+        let mut victims: Vec<Wire> =
+            (0..8).map(|_| Wire::open_resp3(&server.wire_address()).expect("RESP3")).collect();
+        for victim in &mut victims {
+            assert!(matches!(say(victim, "SUBSCRIBE old"), Value::Push(_)));
+            say(victim, "WATCH watched");
+            say(victim, "MULTI");
+            say(victim, "SUBSCRIBE new");
+        }
+        say(&mut other, "INCR watched");
+        // While this runs, all that follows arrives.
+        slow.send(&["LCS", "slow:one", "slow:other", "LEN"]).expect("the server reads");
+        victims.iter_mut().for_each(|victim| victim.send(&["EXEC"]).expect("the server reads"));
+        let killed = say(&mut other, "CLIENT KILL TYPE pubsub").integer();
+        assert_eq!(killed, Some(victims.len() as i64), "round {round}");
+        let listeners = say(&mut other, "PUBSUB NUMSUB old new");
+        let nobody = [Value::bulk("old"), Value::Integer(0), Value::bulk("new"), Value::Integer(0)];
+        assert_eq!(listeners.into_items(), nobody, "round {round}");
+        slow.read().expect("the reply of LCS");
+    }
 }
 
 #[test]
