@@ -104,3 +104,39 @@ impl Gauges {
         self.misses.store(keyspace.stats.misses, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ringlet_store::{Entry, KeyHasher};
+
+    use super::*;
+    use crate::shard::keyspace::KeyspaceSettings;
+
+    #[test]
+    fn figures_of_keys_stay_while_the_keyspace_is_lent() {
+        let limits = Arc::new(ringlet_store::Limits::new(KeyHasher::new([1, 2, 3, 4])));
+        let settings =
+            KeyspaceSettings { databases: 2, limits, shard_index: 0, shard_count: 1, seed: 1 };
+        let mut keyspace = Keyspace::new(&settings);
+        keyspace.insert_entry(0, Entry::string(b"stays", b"", None));
+        keyspace.insert_entry(1, Entry::string(b"goes", b"", Some(1)));
+        keyspace.stats.hits = 3;
+        let (gauges, clients) = (Gauges::default(), Clients::default());
+        let mut statistics = Statistics::new();
+        let shown = |gauges: &Gauges| {
+            let all = [&gauges.keys, &gauges.expires, &gauges.hits, &gauges.passes];
+            all.map(|gauge| gauge.load(Relaxed))
+        };
+        gauges.store(1, &statistics, &clients, &keyspace);
+        assert_eq!(shown(&gauges), [2, 1, 3, 0]);
+        statistics.passes = 7;
+        gauges.store(2, &statistics, &clients, &keyspace.stand_in());
+        assert_eq!(shown(&gauges), [2, 1, 3, 7]);
+        assert_eq!(gauges.written_ms.load(Relaxed), 2, "the core lives");
+        keyspace.take_entry(0, b"stays");
+        gauges.store(3, &statistics, &clients, &keyspace);
+        assert_eq!(shown(&gauges), [1, 1, 3, 7]);
+    }
+}
