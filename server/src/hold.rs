@@ -140,3 +140,31 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ringlet_protocol::request::RequestParser;
+    use ringlet_runtime::ring::SocketId;
+
+    use super::*;
+    use crate::clients::client_of;
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_held_back_counts_with_its_names() {
+        let socket = SocketId::from_bits(0);
+        let client = client_of(0, socket);
+        let parser = RequestParser::new(Connection::request_limits(&Config::default(), false));
+        let mut connection = Connection::new(client, 1, socket, parser, 0);
+        connection.hold(Origin { client, sequence: 0 }, None, None);
+        for pattern in [None, Some(Bytes::from_static(b"chan*"))] {
+            let (channel, text) = (Bytes::from_static(b"channel"), Bytes::from_static(b"text"));
+            connection.receive(Published { pattern, channel, text });
+        }
+        assert_eq!(connection.output_bytes(), 2 * (7 + 4) + 5);
+        connection.held.as_mut().expect("it is held").forget_connection();
+        assert_eq!(connection.output_bytes(), 0);
+        connection.end_hold(true, &mut Channels::default());
+        assert_eq!(connection.output_bytes(), 0, "nobody reads messages any more");
+    }
+}
