@@ -64,8 +64,8 @@ pub(super) fn listen(options: &ListenOptions, path: &Path) -> io::Result<OwnedFd
 }
 
 /// Keeps other servers from taking a path in the same directory until the file is closed. Where the
-/// file system has no locks, somebody holds this one for long, or the directory may not be read, there
-/// is none.
+/// file system has no locks, or the directory may not be read, or somebody holds the lock for long,
+/// there is none.
 fn lock_directory(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;
@@ -155,6 +155,27 @@ mod tests {
         UnixStream::connect(&path).expect("the successor's file is still there");
         fs::remove_file(&path).unwrap();
         fs::remove_file(&aside).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_may_be_written_need_not_be_readable() {
+        const NOBODY: libc::uid_t = 65534;
+        let directory = scratch("unreadable");
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o333)).unwrap();
+        let path = directory.join("socket");
+        let options = ListenOptions::new(path.as_path());
+        let start = || {
+            // Root may read everything, so this thread opens files as somebody else from here on.
+            // SAFETY: takes no memory, and concerns the calling thread only.
+            unsafe { libc::setfsuid(NOBODY) };
+            assert!(File::open(&directory).is_err(), "the directory can be read");
+            listen(&options, 1).map(drop)
+        };
+        let started = thread::scope(|scope| scope.spawn(start).join());
+        fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        started.unwrap().unwrap();
     }
 
     #[test]
