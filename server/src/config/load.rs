@@ -123,7 +123,13 @@ mod tests {
         assert_eq!(config.output_limits[0].soft_bytes, 2048);
         assert_eq!(text_of(&config, "latency-tracking-info-percentiles"), "50 99");
         assert_eq!(text_of(&config, "oom-score-adj-values"), "1 2 3");
-        assert_eq!(load_text("bind \"\"").expect("no address").bind, [""; 0]);
+        for none in ["bind \"\"", "bind \" \""] {
+            assert_eq!(load_text(none).expect("no address").bind, [""; 0]);
+        }
+        for nobody in ["replicaof \"\"", "replicaof \" \"", "slaveof ''"] {
+            let error = load_text(nobody).expect_err("a script's variable that is not set");
+            assert!(error.contains("wrong number of arguments"), "{error}");
+        }
         assert!(load_text("bind \"'a\"").expect_err("quotes").contains("unbalanced"));
     }
 

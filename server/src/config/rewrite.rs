@@ -160,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_follows_nobody_has_no_line_for_it() {
+        let old = "slaveof 127.0.0.1 6380\nhz 10\nreplicaof no one\n";
+        assert_eq!(new_text(old, &Config::default()), "hz 10\n");
+    }
+
+    #[test]
     fn the_file_is_replaced_and_keeps_its_permissions() {
         use std::os::unix::fs::PermissionsExt;
         let folder = std::env::temp_dir().join(format!("ringlet-rewrite-{}", std::process::id()));

@@ -8,15 +8,17 @@ use crate::config::value::{Kind, Value};
 const INT: Kind = Kind::Number(0, i32::MAX as i64);
 const PORT: Kind = Kind::Number(0, 65535);
 
+/// Its value may be shown empty, but a line needs two words.
+pub const REPLICA_OF: &str = "replicaof";
+
 pub const DIRECTIVES: &[Directive] = &[
     Directive::field(
-        "replicaof",
+        REPLICA_OF,
         Kind::Words,
         AtStart,
         Keep::Field {
             get: |_| Value::Text(String::new()),
             set: |_, value| match value.words() {
-                [] => Ok(()),
                 [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
                     Ok(())
                 }

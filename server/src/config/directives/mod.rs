@@ -225,7 +225,7 @@ impl Directive {
     /// Sets the value from the words of a file.
     pub fn set_words(&self, config: &mut Config, words: &[String]) -> Result<(), Refusal> {
         let value = match words {
-            [list] if self.kind.takes_several_words() && !list.trim().is_empty() => {
+            [list] if self.kind.takes_several_words() && !list.is_empty() => {
                 self.parse(&self.split_list(list)?)?
             }
             words => self.parse(words)?,
@@ -249,14 +249,18 @@ impl Directive {
         Ok(())
     }
 
-    /// The lines that a file needs for the value in force: one for most, several for output limits.
+    /// The lines that a file needs for the value in force: one for most, several for output limits,
+    /// none for a server that follows nobody.
     pub fn file_lines(&self, config: &Config) -> Vec<String> {
         let value = self.value(config);
-        if self.name == network::OUTPUT_LIMITS {
-            let classes = value.words().chunks(4);
-            return classes.map(|class| format!("{} {}", self.name, class.join(" "))).collect();
+        match self.name {
+            network::OUTPUT_LIMITS => {
+                let classes = value.words().chunks(4);
+                classes.map(|class| format!("{} {}", self.name, class.join(" "))).collect()
+            }
+            clustering::REPLICA_OF => Vec::new(),
+            _ => vec![format!("{} {}", self.name, self.kind.file_text(&value))],
         }
-        vec![format!("{} {}", self.name, self.kind.file_text(&value))]
     }
 }
 
@@ -348,8 +352,9 @@ mod tests {
         for row in all() {
             let text = row.text(&config);
             let mut copy = config.clone();
-            if row.name == "dir" {
-                continue; // A relative path becomes absolute.
+            // A relative path becomes absolute; following nobody is shown as nothing.
+            if ["dir", clustering::REPLICA_OF].contains(&row.name) {
+                continue;
             }
             row.set_words(&mut copy, &row.split(&text))
                 .unwrap_or_else(|error| panic!("{} {text:?}: {error}", row.name));
