@@ -98,7 +98,8 @@ pub fn substring(
         Some(ValueRef::SharedString(bytes)) => {
             let span = span(start, end, bytes.len());
             // A slice keeps the whole string from being changed in place or freed until it is sent.
-            // So a reply that shares weighs at least half of the string that it holds on to.
+            // So a reply that shares weighs at least half of the string that it holds on to. The
+            // room that the string has to grow comes on top, 1 MiB at most.
             if span.len() < bytes.len() / 2 {
                 reply.bulk(&bytes[span]);
             } else {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_never_holds_on_to_more_than_twice_its_bytes() {
+    fn a_reply_shares_a_string_only_for_half_of_its_bytes_or_more() {
         const LENGTH: usize = 200_000;
         let mut trial = Trial::new(Version::Resp2);
         trial.prepare(&format!("SET text {}", "x".repeat(LENGTH)));
