@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::process::Command;
 
-/// With automatic groups (sched(7), "The autogroup feature") the kernel weighs sessions against each
-/// other, and the nice values of processes only within their session.
+/// With automatic groups (sched(7), "The autogroup feature") the kernel weighs sessions against
+/// each other, and the nice values of processes only within their session.
 const AUTOGROUP: &str = "/proc/self/autogroup";
 const HIGHEST: &str = "-20";
 

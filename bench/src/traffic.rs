@@ -1,7 +1,7 @@
 //! Job: the requests that the scenarios send, and the filling of servers with them.
 //! In: a server, numbers. Out: keys in the server, what a probe saw meanwhile.
-//! Invariant: a filling that did not make its keys is an error, so that no figure rests on less work
-//! than it says.
+//! Invariant: a filling that did not make its keys is an error, so that no figure rests on less
+//! work than it says.
 
 use std::io;
 use std::time::Duration;
@@ -69,7 +69,8 @@ fn probe_offer<'a>(encode: &'a mut load::Encode<'a>) -> Offer<'a> {
     Offer { rate: PROBE_RATE, connections: 1, random_gaps: false, encode }
 }
 
-/// One of the keys that a filling makes first; it may be missing, the table is searched all the same.
+/// One of the keys that a filling makes first; it may be missing, the table is searched all the
+/// same.
 fn get_small(number: u64, output: &mut Vec<u8>) {
     resp::encode(&[b"GET", key_name(mixed(number) % KEYS).as_bytes()], output);
 }

@@ -348,8 +348,9 @@ impl Connection {
         self.output.append(message, message.since(ReplyPosition::default()));
     }
 
-    /// Notes that a command goes to these shards; true when the unanswered commands of this connection
-    /// now span shards, so that the order of all of them must be fixed under the sequencer.
+    /// Notes that a command goes to these shards; true when the unanswered commands of this
+    /// connection now span shards, so that the order of all of them must be fixed under the
+    /// sequencer.
     pub fn aim(&mut self, targets: Targets) -> bool {
         self.targets = match (self.targets, targets) {
             (Targets::None, new) => new,

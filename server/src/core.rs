@@ -1,7 +1,7 @@
 //! Core: everything one core owns.
 //! In: what the core loop hands on. Out: see `executor` (works), `router` (commands), `core_loop`.
-//! Invariant: one thread owns all of it; nothing is shared with other cores but the mesh, the claims
-//! of blocking commands and the process-wide `Shared`.
+//! Invariant: one thread owns all of it; nothing is shared with other cores but the mesh, the
+//! claims of blocking commands and the process-wide `Shared`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,7 +58,8 @@ pub struct Shared {
     pub peak_bytes: AtomicU64,
     /// Start of the process, wall clock in milliseconds.
     pub started_ms: i64,
-    /// When somebody last warned that no connection can be accepted, monotonic clock in milliseconds.
+    /// When somebody last warned that no connection can be accepted, monotonic clock in
+    /// milliseconds.
     pub warned_ms: AtomicI64,
     /// The configuration at the start, for directives that cannot change.
     pub config: Arc<Config>,
@@ -136,8 +137,8 @@ pub struct Core {
     /// Wall clock in milliseconds, read once per pass, and between works when commands have taken
     /// long: for expiry times and what clients are shown.
     pub now_ms: i64,
-    /// Monotonic clock in milliseconds, read with the wall clock: for all that lasts or is to happen
-    /// later, as the wall clock may be set.
+    /// Monotonic clock in milliseconds, read with the wall clock: for all that lasts or is to
+    /// happen later, as the wall clock may be set.
     pub monotonic_ms: i64,
     /// Clock ticks that commands have taken since the clocks were read.
     pub ticks_since_clock: u64,

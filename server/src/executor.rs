@@ -1,7 +1,7 @@
 //! Executor: runs works at their place in the core's queue.
 //! In: batches of requests. Out: replies in the outbox.
-//! Invariant: works that need the same keys run in the order of their places; a reply is written when
-//! its work has run, never while it waits.
+//! Invariant: works that need the same keys run in the order of their places; a reply is written
+//! when its work has run, never while it waits.
 
 use std::sync::Arc;
 
@@ -124,8 +124,8 @@ impl Core {
         self.perform_runnable();
     }
 
-    /// The work of a ticket is over. Clients that wait for elements of its keys come before the works
-    /// that wait for the keys: they came first.
+    /// The work of a ticket is over. Clients that wait for elements of its keys come before the
+    /// works that wait for the keys: they came first.
     fn end(&mut self, ticket: Ticket) {
         let needs = self.shard.locks.needs_of(ticket);
         self.shard.blocked.look_again(&mut self.shard.keyspace.ready, &needs.keys);
@@ -376,7 +376,8 @@ impl Core {
         false
     }
 
-    /// Runs a waiter's command again if one of its keys is still ready and nobody else has answered.
+    /// Runs a waiter's command again if one of its keys is still ready and nobody else has
+    /// answered.
     fn serve_waiter(&mut self, id: WaiterId) {
         let Some(waiter) = self.shard.blocked.get_mut(id) else { return };
         waiter.resubmission = Resubmission::NotNeeded;

@@ -23,8 +23,8 @@ pub struct Gather {
 
 /// What the parts become.
 pub enum Shape {
-    /// One command: every part is one value. What statistics want to know of it, unless the parts are
-    /// no command of their own.
+    /// One command: every part is one value. What statistics want to know of it, unless the parts
+    /// are no command of their own.
     Single(Item, Option<Call>),
     /// EXEC: every part is an array with the core's values in order of the commands; a null array
     /// from any core means that a watched key has changed there.
@@ -76,8 +76,8 @@ impl Gather {
         }
     }
 
-    /// What statistics want to know: the command, if it is a single one, and the code of an error that
-    /// was made only when its parts were merged.
+    /// What statistics want to know: the command, if it is a single one, and the code of an error
+    /// that was made only when its parts were merged.
     pub fn into_statistics(self) -> (Option<Call>, Option<Vec<u8>>) {
         match self.shape {
             Shape::Single(_, call) => (call, self.merge_error),

@@ -41,8 +41,8 @@ pub struct Gauges {
     pub hits: AtomicU64,
     /// Reads that did not.
     pub misses: AtomicU64,
-    /// Heap bytes: what this core's thread has allocated less what it has freed. One core's figure may
-    /// be negative (it freed what another had allocated); the sum is right.
+    /// Heap bytes: what this core's thread has allocated less what it has freed. One core's figure
+    /// may be negative (it freed what another had allocated); the sum is right.
     pub allocated_bytes: AtomicI64,
     /// The same after the start, before the first client.
     startup_bytes: AtomicI64,

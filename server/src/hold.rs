@@ -1,6 +1,6 @@
 //! Hold: a command that decides what becomes of its connection.
-//! In: EXEC that has changed its connection before it is known whether it happens, or a command that
-//! changes every core. Out: when it is answered, the connection as it is from then on.
+//! In: EXEC that has changed its connection before it is known whether it happens, or a command
+//! that changes every core. Out: when it is answered, the connection as it is from then on.
 //! Invariant: while a connection is held nothing more of it is parsed and no message overtakes the
 //! answer; a refused EXEC leaves the connection as it was, subscriptions included.
 
@@ -23,7 +23,8 @@ pub struct Hold {
     /// What has come for its subscriptions meanwhile: it may be that EXEC has made them.
     messages: Vec<Published>,
     message_bytes: usize,
-    /// What monitors see when it is known whether EXEC is refused: the last line (EXEC) in any case.
+    /// What monitors see when it is known whether EXEC is refused: the last line (EXEC) in any
+    /// case.
     pub unshown: Option<Vec<Bytes>>,
 }
 
@@ -126,9 +127,9 @@ impl Connection {
         self.patterns.iter().for_each(|pattern| channels.subscribe_pattern(self, pattern));
     }
 
-    /// Gives it a message of one of its subscriptions. It may overtake replies that are still on their
-    /// way, but not the confirmation of its subscription: such commands run when nothing is under
-    /// way, and those in a transaction hold the message back until EXEC is answered.
+    /// Gives it a message of one of its subscriptions. It may overtake replies that are still on
+    /// their way, but not the confirmation of its subscription: such commands run when nothing is
+    /// under way, and those in a transaction hold the message back until EXEC is answered.
     pub fn receive(&mut self, message: Published) {
         match &mut self.held {
             Some(hold) => {

@@ -1,7 +1,7 @@
 //! Input: the bytes that a connection has received and not consumed.
 //! In: received bytes. Out: the unread rest, in one piece.
-//! Invariant: bytes are moved only when at least as many have been consumed, so that to consume a long
-//! input in small steps costs as much as to consume it at once.
+//! Invariant: bytes are moved only when at least as many have been consumed, so that to consume a
+//! long input in small steps costs as much as to consume it at once.
 
 use crate::limits::INPUT_BYTES_KEPT;
 

@@ -218,8 +218,8 @@ impl Core {
         }
     }
 
-    /// Answers a refused command. A refusal spoils the transaction that is being queued; that of EXEC
-    /// itself discards it.
+    /// Answers a refused command. A refusal spoils the transaction that is being queued; that of
+    /// EXEC itself discards it.
     fn refuse(
         &mut self,
         connection: &mut Connection,
@@ -241,8 +241,8 @@ impl Core {
     }
 }
 
-/// A request of a browser that was tricked into talking to this port (cross-protocol scripting): Redis
-/// closes such connections without an answer.
+/// A request of a browser that was tricked into talking to this port (cross-protocol scripting):
+/// Redis closes such connections without an answer.
 fn is_http(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }

@@ -87,8 +87,8 @@ impl Distribution {
         0
     }
 
-    /// The distribution as LATENCY HISTOGRAM shows it: for each power of two of microseconds at which
-    /// more than before are counted, the number of durations up to there.
+    /// The distribution as LATENCY HISTOGRAM shows it: for each power of two of microseconds at
+    /// which more than before are counted, the number of durations up to there.
     pub fn by_powers_of_two_us(&self) -> Vec<(u64, u64)> {
         let mut steps: Vec<(u64, u64)> = Vec::new();
         let mut seen = 0;

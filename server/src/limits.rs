@@ -32,8 +32,8 @@ pub const PIPELINE_UNANSWERED_MAX: usize = 1024;
 /// Bytes of unparsed input of one connection, after which nothing more is received for it.
 pub const INPUT_BYTES_PAUSE: usize = 256 << 10;
 
-/// The same while a blocking command of it waits. Beyond that the end of the connection goes unnoticed
-/// until the command is answered.
+/// The same while a blocking command of it waits. Beyond that the end of the connection goes
+/// unnoticed until the command is answered.
 pub const INPUT_BYTES_PAUSE_BLOCKED: usize = 16 << 20;
 
 /// Bytes of input buffer that an idle connection keeps.
@@ -68,8 +68,8 @@ pub const PURGE_PERIOD_MS: i64 = 5_000;
 /// Longest time that an orderly shutdown waits for clients to take their replies, in milliseconds.
 pub const SHUTDOWN_GRACE_MS: i64 = 5_000;
 
-/// Descriptors that are no client's: those of the process, as in Redis, and some clients more, who are
-/// told that there are too many.
+/// Descriptors that are no client's: those of the process, as in Redis, and some clients more, who
+/// are told that there are too many.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
 /// Descriptors of one core beside its listeners: rings, wake-ups and files.

@@ -105,8 +105,8 @@ pub struct CommandList {
 /// Names a transaction that spans shards, unique in the process.
 pub type TransactionId = u64;
 
-/// What a shard does at one place of its queue. Plain commands travel in [`Item::Command`] without an
-/// allocation of their own; the rest are these.
+/// What a shard does at one place of its queue. Plain commands travel in [`Item::Command`] without
+/// an allocation of their own; the rest are these.
 pub enum Work {
     /// A command that may have to wait for a key, or had to wait for a lock.
     Command(Box<OwnedCommand>, Option<Arc<Claim>>),
@@ -128,12 +128,12 @@ pub enum Work {
     Forget(Origin),
 }
 
-/// A connection's set of watched keys from its first WATCH to the EXEC, UNWATCH or DISCARD that ends
-/// it: the origin of that first WATCH. A later set of the same connection is another watcher.
+/// A connection's set of watched keys from its first WATCH to the EXEC, UNWATCH or DISCARD that
+/// ends it: the origin of that first WATCH. A later set of the same connection is another watcher.
 pub type Watcher = Origin;
 
-/// A comparison of watched keys of one shard, made at EXEC's place in that shard's queue. It names the
-/// keys, so that it runs behind whatever waits for them.
+/// A comparison of watched keys of one shard, made at EXEC's place in that shard's queue. It names
+/// the keys, so that it runs behind whatever waits for them.
 #[derive(Clone, Debug)]
 pub struct WatchCheck {
     /// Whose.

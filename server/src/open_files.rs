@@ -7,7 +7,8 @@ use ringlet_runtime::admin::CONNECTIONS_MAX;
 use crate::config::Config;
 use crate::limits::{DESCRIPTORS_PER_CORE, DESCRIPTORS_RESERVED};
 
-/// Lowers `maxclients` to what `limit` descriptors allow, as Redis does; gives what the log must say.
+/// Lowers `maxclients` to what `limit` descriptors allow, as Redis does; gives what the log must
+/// say.
 ///
 /// # Errors
 /// One line when no client at all would fit.

@@ -1,6 +1,7 @@
 //! Pid file: the process id in a file, for init scripts.
 //! In: `pidfile`. Out: the file, as long as the server runs.
-//! Invariant: a file that cannot be written is a warning, as in Redis, and does not stop the server.
+//! Invariant: a file that cannot be written is a warning, as in Redis, and does not stop the
+//! server.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
 //! Planted bugs: rules of the contract that a test build can switch off.
-//! In: the feature `planted-bugs` and the variable `RINGLET_PLANTED_BUG`. Out: whether a rule is off.
+//! In: the feature `planted-bugs` and the variable `RINGLET_PLANTED_BUG`. Out: whether a rule is
+//! off.
 //! Invariant: without the feature every rule holds and asking costs nothing.
 
 /// A rule that can be switched off, to show that the contract tests notice.

@@ -222,8 +222,8 @@ impl Core {
         self.gather(connection, shape, header, shards);
     }
 
-    /// Splits a command by the owners of its keys: `push` gets the indices of each part's words. Says
-    /// how to merge, and how many shards there are.
+    /// Splits a command by the owners of its keys: `push` gets the indices of each part's words.
+    /// Says how to merge, and how many shards there are.
     pub fn push_parts(
         &mut self,
         header: &Header,

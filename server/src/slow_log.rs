@@ -1,8 +1,8 @@
 //! Slow log: commands that took long, each once, with the words that its client sent.
-//! In: how long a command has run, here or in parts on several cores. Out: an entry in the log of the
-//! client's core, an event of the latency monitor.
-//! Invariant: a command of which several cores do a part is entered where its reply is gathered, with
-//! the time of its longest part.
+//! In: how long a command has run, here or in parts on several cores. Out: an entry in the log of
+//! the client's core, an event of the latency monitor.
+//! Invariant: a command of which several cores do a part is entered where its reply is gathered,
+//! with the time of its longest part.
 
 use std::sync::atomic::Ordering;
 

@@ -1,7 +1,7 @@
 //! Sockets: from the ring's events to connections, and from their output to the ring.
 //! In: accepted sockets, received bytes, sent buffers. Out: input for `intake`, sends, closes.
-//! Invariant: one send is in flight per connection; a connection that is closed keeps its place until
-//! the ring has given its last event.
+//! Invariant: one send is in flight per connection; a connection that is closed keeps its place
+//! until the ring has given its last event.
 
 use std::sync::atomic::Ordering;
 
@@ -136,8 +136,8 @@ impl Core {
         self.bound_input(connection);
     }
 
-    /// Stops receiving while too much is unparsed; later while a blocking command waits, for then the
-    /// end of the connection should be noticed.
+    /// Stops receiving while too much is unparsed; later while a blocking command waits, for then
+    /// the end of the connection should be noticed.
     pub fn bound_input(&mut self, connection: &mut Connection) {
         if connection.ending != Ending::Open || connection.has_ended {
             return;
@@ -185,8 +185,8 @@ impl Core {
         }
     }
 
-    /// A connection that sends nothing more ends when all it has sent has run and is answered; at once
-    /// when it waits for a key, for nobody is there to take the element.
+    /// A connection that sends nothing more ends when all it has sent has run and is answered; at
+    /// once when it waits for a key, for nobody is there to take the element.
     pub fn end_when_done(&mut self, connection: &mut Connection) {
         if connection.waiting.is_some() {
             self.close(connection);
@@ -249,9 +249,9 @@ impl Core {
         }
     }
 
-    /// Closes a connection in a shutdown, when the peer has all that was sent to it: to close a socket
-    /// with input that was not read makes the kernel throw away what is on its way. Until then
-    /// input is read and dropped. It is tried again in every pass, up to the deadline of the
+    /// Closes a connection in a shutdown, when the peer has all that was sent to it: to close a
+    /// socket with input that was not read makes the kernel throw away what is on its way. Until
+    /// then input is read and dropped. It is tried again in every pass, up to the deadline of the
     /// shutdown.
     fn take_leave(&mut self, connection: &mut Connection) {
         if connection.has_ended || self.ring.unsent_bytes(connection.socket).unwrap_or(0) == 0 {

@@ -1,8 +1,8 @@
 //! Stall: why a connection's next command has to wait, and when the connection is tried again.
 //! In: commands before they run; answers, ends of pauses, shards that take more.
 //! Out: obstacles; connections whose input is parsed further.
-//! Invariant: each obstacle has the event that removes it, and only then the connection is looked at
-//! again, so that stalled connections cost the others nothing.
+//! Invariant: each obstacle has the event that removes it, and only then the connection is looked
+//! at again, so that stalled connections cost the others nothing.
 
 use ringlet_protocol::arguments::Arguments;
 
@@ -48,7 +48,8 @@ impl Core {
         }
     }
 
-    /// CLIENT PAUSE holds back all commands, or those that may write (EXEC counts by what it holds).
+    /// CLIENT PAUSE holds back all commands, or those that may write (EXEC counts by what it
+    /// holds).
     fn is_paused(&mut self, connection: &Connection, command: &'static Command) -> bool {
         let Some(pause) = self.pause else { return false };
         if self.monotonic_ms >= pause.until_ms {
@@ -88,8 +89,8 @@ impl Core {
         }
     }
 
-    /// A shard that EXEC sends something to and that is not open: all shards take part when one of the
-    /// commands concerns more than keys.
+    /// A shard that EXEC sends something to and that is not open: all shards take part when one of
+    /// the commands concerns more than keys.
     fn closed_for_exec(&self, connection: &Connection) -> Option<usize> {
         let watch = connection.watch.iter().flat_map(|watch| watch.keys.keys());
         let watched = self.closed_among(watch.map(|shard| usize::from(*shard)));

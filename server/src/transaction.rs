@@ -1,8 +1,8 @@
 //! Transactions over several shards: entries are lent to the shard that executes, and go home.
 //! In: `Lend` and `Execute` works at their places, loans, homecomings.
 //! Out: one reply; entries at home again, with notice of what changed.
-//! Invariant: from its place in the queue until its homecoming a lent key is held by its transaction,
-//! so nobody sees a state in between; entries are moved, never copied.
+//! Invariant: from its place in the queue until its homecoming a lent key is held by its
+//! transaction, so nobody sees a state in between; entries are moved, never copied.
 
 use std::mem;
 use std::sync::Arc;
@@ -161,7 +161,8 @@ impl Core {
         shards.sort_unstable();
         shards.dedup();
         let shards = shards.into();
-        // It writes to another shard, or chooses among keys of several: both at one place of them all.
+        // It writes to another shard, or chooses among keys of several: both at one place of them
+        // all.
         let resubmission = Resubmission::Needed;
         Waiter { claim, origin, command, request, resubmission, shards, timer: None }
     }

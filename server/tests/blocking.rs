@@ -1,5 +1,5 @@
-//! Job: hold the commands that wait to what they promise: whatever fills a key wakes who waits for it,
-//! on whatever shards the key, the element's source and the destination lie, alone and in a
+//! Job: hold the commands that wait to what they promise: whatever fills a key wakes who waits for
+//! it, on whatever shards the key, the element's source and the destination lie, alone and in a
 //! transaction; a wait that is ended takes nothing.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
 //! Out: test results.

@@ -1,5 +1,6 @@
-//! Job: hold a server with `--shard-ports` to what it says of itself as a cluster: every node answers
-//! on its port, serves its slots, and all tell the same story; nothing is refused for its slot.
+//! Job: hold a server with `--shard-ports` to what it says of itself as a cluster: every node
+//! answers on its port, serves its slots, and all tell the same story; nothing is refused for its
+//! slot.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
 //! Out: test results.
 

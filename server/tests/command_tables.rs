@@ -1,8 +1,8 @@
 //! Job: compare what COMMAND tells client libraries with what redis-server 7.0.15 tells them.
 //! In: both servers' COMMAND INFO, DOCS, GETKEYS and GETKEYSANDFLAGS.
 //! Out: test results; a failure names the command, the fact and what each server says.
-//! Invariant: a difference is a row of [`DIFFERENCES`] with its reason, and a row that no difference
-//! needs fails, too.
+//! Invariant: a difference is a row of [`DIFFERENCES`] with its reason, and a row that no
+//! difference needs fails, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 

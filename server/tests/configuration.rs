@@ -1,5 +1,5 @@
-//! Job: hold the configuration to what it promises: the command line, files, CONFIG, refusals, logs,
-//! and how the server starts and stops.
+//! Job: hold the configuration to what it promises: the command line, files, CONFIG, refusals,
+//! logs, and how the server starts and stops.
 //! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs.
 //! Out: test results.
 
@@ -54,8 +54,8 @@ impl Drop for Program {
     }
 }
 
-/// Starts the program with a command line of our own and bytes on its standard input, and connects. A
-/// program that ends instead is shown with what it said.
+/// Starts the program with a command line of our own and bytes on its standard input, and connects.
+/// A program that ends instead is shown with what it said.
 fn start_with(port: u16, arguments: &[&str], input: &[u8]) -> (Program, Wire) {
     let errors = std::env::temp_dir().join(format!("ringlet-{port}-{}.err", std::process::id()));
     let child = Command::new(binary().path())
@@ -72,8 +72,8 @@ fn start_with(port: u16, arguments: &[&str], input: &[u8]) -> (Program, Wire) {
     let address = Address::Tcp(([127, 0, 0, 1], port).into());
     let deadline = Instant::now() + WAIT;
     loop {
-        // Any reply will do, a refusal too. Without one, who listened was a neighbour that looks for a
-        // free port, or a program that is about to end.
+        // Any reply will do, a refusal too. Without one, who listened was a neighbour that looks
+        // for a free port, or a program that is about to end.
         let answered = Wire::open(&address).and_then(|mut wire| wire.line("PING").map(|_| wire));
         let ended = program.0.try_wait().expect("our child");
         let said = || fs::read_to_string(&errors).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Job: run the examples of every command, which docs/commands.md shows.
 //! In: the examples in the command table; the server that cargo built (or `RINGLET_SERVER_BINARY`).
 //! Out: test results.
-//! Invariant: a command's examples run in order on a connection of their own and an empty server, and
-//! print as redis-cli prints them on a terminal; on one shard and on several.
+//! Invariant: a command's examples run in order on a connection of their own and an empty server,
+//! and print as redis-cli prints them on a terminal; on one shard and on several.
 
 use std::time::Duration;
 

@@ -98,8 +98,8 @@ fn keys_whose_time_has_not_come_keep_no_core_busy() {
     let later_ms = unix_time_ms() + 10_000_000;
     load(&mut wire, KEYS, |_| later_ms);
     let deadline = Instant::now() + WAIT;
-    // A core that rests makes some hundred passes in that time, one that does not makes more than ten
-    // thousand; several tries, as it may have other things to do at first.
+    // A core that rests makes some hundred passes in that time, one that does not makes more than
+    // ten thousand; several tries, as it may have other things to do at first.
     loop {
         let before = figure(&mut wire, "ringlet", "loop_passes");
         thread::sleep(Duration::from_millis(500));

@@ -1,7 +1,7 @@
 //! Job: show that one client, or one core that is busy, holds up nobody else, and that those who
 //! have to wait are tried again when what they wait for has happened.
-//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with a port for each core, so that a
-//! test knows which core serves which client.
+//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with a port for each core, so that
+//! a test knows which core serves which client.
 //! Out: test results. What must not wait is shown by the order of replies, never by a time.
 
 use std::net::SocketAddr;
@@ -65,8 +65,8 @@ fn number(wire: &mut Wire, words: &[&str]) -> i64 {
     value.integer().unwrap_or_else(|| panic!("{words:?}: {value}"))
 }
 
-/// Sends a command for shard 0 again and again, each in a pass of its own of core 1: another client of
-/// that core is answered in between.
+/// Sends a command for shard 0 again and again, each in a pass of its own of core 1: another client
+/// of that core is answered in between.
 fn flood(cores: &Cores, floods: &mut [Wire], bystander: &mut Wire) {
     let key = cores.keys.on(0, "flood");
     let own = cores.keys.on(1, "own");

@@ -206,7 +206,8 @@ fn a_waiter_is_served_though_the_one_before_it_left_while_the_key_was_lent() {
         let mut second = server.connect_to(2);
         second.send(&["BLPOP", queue, "0"]).expect("the server reads");
         until_blocked(&mut observer, 2);
-        // The element comes; before the first waiter has its place, the key is lent to a busy shard.
+        // The element comes; before the first waiter has its place, the key is lent to a busy
+        // shard.
         let _busy = server.keep_shard_0_busy();
         let mut pusher = server.connect_to(3);
         let push: &[&[&str]] = &[&["RPUSH", queue, "element"]];

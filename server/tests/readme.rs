@@ -1,5 +1,5 @@
-//! Job: hold the README to its word: what it tells to paste gives the replies that it shows, and its
-//! links, like those of the other pages, lead somewhere.
+//! Job: hold the README to its word: what it tells to paste gives the replies that it shows, and
+//! its links, like those of the other pages, lead somewhere.
 //! In: the pages, the server that cargo built (or `RINGLET_SERVER_BINARY`), redis-cli on the path.
 //! Out: test results.
 

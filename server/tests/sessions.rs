@@ -1,7 +1,8 @@
 //! Job: hold transactions with commands about the connection to what Redis promises: a refused EXEC
-//! has changed nothing of it, not even when it is gone, and what EXEC subscribes to comes behind its
-//! reply.
-//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs, or one.
+//! has changed nothing of it, not even when it is gone, and what EXEC subscribes to comes behind
+//! its reply.
+//! In: the server that cargo built (or `RINGLET_SERVER_BINARY`), with more shards than CPUs, or
+//! one.
 //! Out: test results.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -19,7 +19,8 @@ pub struct KeySpec {
     pub find: Find,
     /// Bits of [`access`]. `0`: what the command's flags say, so only what is special needs words.
     pub access: u32,
-    /// What one call does, where that depends on its other words; `access` is then the most it does.
+    /// What one call does, where that depends on its other words; `access` is then the most it
+    /// does.
     pub access_of: Option<fn(Arguments<'_>) -> u32>,
     /// A remark for the reader of `COMMAND INFO`, or nothing.
     pub notes: &'static str,
@@ -192,7 +193,8 @@ impl Keys {
         Some(found)
     }
 
-    /// False when the words do not come in whole steps (MSET a 1 b): such a command cannot be split.
+    /// False when the words do not come in whole steps (MSET a 1 b): such a command cannot be
+    /// split.
     pub fn is_whole(self, words: usize) -> bool {
         self.0.iter().all(|spec| match spec.find {
             Find::Range { step, .. } => words.saturating_sub(spec.begin) % step == 0,
@@ -200,8 +202,8 @@ impl Keys {
         })
     }
 
-    /// The words from one key to the next, when each owns them: what [`super::spec::Run::Parts`] can
-    /// split.
+    /// The words from one key to the next, when each owns them: what [`super::spec::Run::Parts`]
+    /// can split.
     pub fn step(self) -> usize {
         match self.0 {
             [KeySpec { find: Find::Range { step, .. }, .. }] => *step,
@@ -209,8 +211,8 @@ impl Keys {
         }
     }
 
-    /// What an old client gets to know: ranges that follow each other count as one, and what is found
-    /// otherwise is left out.
+    /// What an old client gets to know: ranges that follow each other count as one, and what is
+    /// found otherwise is left out.
     pub fn legacy(self) -> Legacy {
         let mut shown = Legacy::default();
         for spec in self.0 {

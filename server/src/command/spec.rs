@@ -45,11 +45,12 @@ pub struct Spec {
     pub run: Run,
 }
 
-/// The result of a command: the reply is written, or nothing is written and this error is the reply.
+/// The result of a command: the reply is written, or nothing is written and this error is the
+/// reply.
 pub type CommandResult = Result<(), CommandError>;
 
-/// Code of a command that runs on a shard: synchronous, sees no socket, and writes exactly one reply
-/// unless it returns an error or has asked to be blocked.
+/// Code of a command that runs on a shard: synchronous, sees no socket, and writes exactly one
+/// reply unless it returns an error or has asked to be blocked.
 pub type ShardCommand = fn(&mut Context<'_>, Arguments<'_>, &mut Reply<'_>) -> CommandResult;
 
 /// Code of a command that runs on the connection's core and works on the connection itself.
@@ -63,8 +64,9 @@ pub enum Run {
     /// On the shard that owns the keys (on the connection's own shard when there are none).
     /// When the keys span shards, their entries are lent to one shard, which then runs this.
     Keys(ShardCommand),
-    /// As `Keys`, but when the keys span shards each shard runs the command for its own keys only, and
-    /// the partial replies are merged: one hop, no locks. The words before the first key go to each.
+    /// As `Keys`, but when the keys span shards each shard runs the command for its own keys only,
+    /// and the partial replies are merged: one hop, no locks. The words before the first key go to
+    /// each.
     Parts(ShardCommand, Merge),
     /// On every shard, at one place of all their queues.
     Everywhere(ShardCommand, Merge),
@@ -164,8 +166,8 @@ pub mod flags {
     pub const MAY_REPLICATE: u32 = 1 << 21;
     /// Not held back by CLIENT PAUSE.
     pub const WHILE_PAUSED: u32 = 1 << 22;
-    /// On a shard's own port it concerns that shard's keys only, as on a node of a cluster: a client
-    /// that asks all nodes then sees each key once.
+    /// On a shard's own port it concerns that shard's keys only, as on a node of a cluster: a
+    /// client that asks all nodes then sees each key once.
     pub const NODE_LOCAL: u32 = 1 << 24;
     /// Runs when all commands before it on its connection are answered.
     pub const AFTER_OTHERS: u32 = 1 << 25;
@@ -199,8 +201,8 @@ pub mod categories {
     pub const ADMIN: u32 = 1 << 3;
 }
 
-/// An error reply: the text without the leading `-`, first word the code. Bytes, because it may quote
-/// what the client sent.
+/// An error reply: the text without the leading `-`, first word the code. Bytes, because it may
+/// quote what the client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandError(Cow<'static, [u8]>);
 

@@ -1,6 +1,6 @@
 //! Lines: the syntax of redis.conf and of the command line.
-//! In: files, standard input, the program's arguments. Out: directives as words, each with the place
-//! it came from.
+//! In: files, standard input, the program's arguments. Out: directives as words, each with the
+//! place it came from.
 //! Invariant: what stands later wins; an included file counts at the place of its `include`; the
 //! command line counts last.
 
@@ -215,9 +215,9 @@ pub struct Sources {
     pub arguments: Vec<Line>,
 }
 
-/// Understands the program's arguments, without its name, as redis-server does: `[FILE] [--name value
-/// ...] [-]` or `- [--name value ...]`. The word behind a name is its value even when it begins
-/// with two dashes.
+/// Understands the program's arguments, without its name, as redis-server does: `[FILE] [--name
+/// value ...] [-]` or `- [--name value ...]`. The word behind a name is its value even when it
+/// begins with two dashes.
 pub fn parse_arguments(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Invocation, ConfigError> {

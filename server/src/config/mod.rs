@@ -1,5 +1,6 @@
 //! Configuration: the directives of redis.conf that this server knows, as typed values.
-//! In: the configuration file, the command line, CONFIG SET. Out: one `Config`, a copy on each core.
+//! In: the configuration file, the command line, CONFIG SET. Out: one `Config`, a copy on each
+//! core.
 //! Invariant: every directive is one row of the table in `directives`.
 
 pub mod directives;
@@ -206,7 +207,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How accesses are counted; `None` under a policy that asks when a key was used, not how often.
+    /// How accesses are counted; `None` under a policy that asks when a key was used, not how
+    /// often.
     pub fn counting(&self) -> Option<Counting> {
         self.eviction_policy.ends_with("lfu").then_some(Counting {
             log_factor: self.lfu_log_factor,

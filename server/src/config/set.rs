@@ -1,8 +1,8 @@
 //! Set: changes of several directives at once.
 //! In: pairs of name and value, as CONFIG SET gives them. Out: another configuration, or Redis's
 //! error.
-//! Invariant: all of the pairs are in the new configuration, or there is none; the same pairs on the
-//! same configuration have the same outcome on every core.
+//! Invariant: all of the pairs are in the new configuration, or there is none; the same pairs on
+//! the same configuration have the same outcome on every core.
 
 use super::Config;
 use super::directives::{self, Change, Directive, Refusal};

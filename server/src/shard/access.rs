@@ -1,8 +1,9 @@
 //! Access: how the keys of a shard note that they were used.
 //! In: `maxmemory-policy` with its LFU settings, the time, entries that are used. Out: their access
 //! bits.
-//! Invariant: under an LRU policy (or none) an entry that was used this second costs one comparison;
-//! counting under an LFU policy takes place where that comparison fails, which it then always does.
+//! Invariant: under an LRU policy (or none) an entry that was used this second costs one
+//! comparison; counting under an LFU policy takes place where that comparison fails, which it then
+//! always does.
 
 use ringlet_store::access::{lfu_frequency, lfu_initial, lfu_touch, lru_clock};
 use ringlet_store::{Entry, Random};

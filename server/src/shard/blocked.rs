@@ -1,9 +1,9 @@
 //! Blocked clients: who waits for which key of this shard, in the order in which they came.
 //! In: commands that found nothing, notices of changed keys, cancellations.
 //! Out: the keys that have become ready, and the waiter whose turn it is.
-//! Invariant: a waiter is served by one shard only, whatever number of shards it waits on: the shard
-//! that moves its `Claim` from waiting to taken. A taken claim is never given back. A client that goes
-//! away cancels the claim, before its command runs as well as while it waits.
+//! Invariant: a waiter is served by one shard only, whatever number of shards it waits on: the
+//! shard that moves its `Claim` from waiting to taken. A taken claim is never given back. A client
+//! that goes away cancels the claim, before its command runs as well as while it waits.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -196,7 +196,8 @@ impl ReadyKeys {
         self.look_at(&name);
     }
 
-    /// Somebody has left the queue of a key that has not changed: whoever is behind may have his turn.
+    /// Somebody has left the queue of a key that has not changed: whoever is behind may have his
+    /// turn.
     pub fn look(&mut self, db: usize, key: &[u8]) {
         self.look_at(&(db, Box::from(key)));
     }
@@ -242,7 +243,8 @@ impl ReadyKeys {
         }
     }
 
-    /// The first waiter of a key, or the first behind another one, which need not be there any more.
+    /// The first waiter of a key, or the first behind another one, which need not be there any
+    /// more.
     pub fn next_waiter(&self, name: &Name, behind: Option<WaiterId>) -> Option<WaiterId> {
         let start = behind.map_or(Bound::Unbounded, Bound::Excluded);
         self.queues.get(name)?.range((start, Bound::Unbounded)).next().copied()

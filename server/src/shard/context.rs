@@ -3,7 +3,8 @@
 //! Out: reads and changes of keys; every change goes through here and thus through one place per
 //! shard.
 //! Invariant: a command that changes a key says so (`changed`, `shrunk`, `insert`, `remove`,
-//! `set_expiry`), which moves watched versions on and wakes blocked clients when the command is over.
+//! `set_expiry`), which moves watched versions on and wakes blocked clients when the command is
+//! over.
 
 use std::sync::Arc;
 
@@ -54,8 +55,8 @@ impl<'a> Context<'a> {
         self.keyspace.limits.clone()
     }
 
-    /// The entry of a key for a command that reads: drops it when its time is over, counts a hit or a
-    /// miss, moves the access time on.
+    /// The entry of a key for a command that reads: drops it when its time is over, counts a hit or
+    /// a miss, moves the access time on.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
         self.keyspace.read(self.db, key, self.now_ms, self.caller.no_touch)
@@ -68,8 +69,9 @@ impl<'a> Context<'a> {
         self.keyspace.write(self.db, key, self.now_ms, self.caller.no_touch)
     }
 
-    /// The entry of a key for a command that reads about it, not from it (TTL, TYPE, EXISTS, OBJECT):
-    /// counts a hit or a miss, drops it when its time is over, leaves the access time alone.
+    /// The entry of a key for a command that reads about it, not from it (TTL, TYPE, EXISTS,
+    /// OBJECT): counts a hit or a miss, drops it when its time is over, leaves the access time
+    /// alone.
     pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
         self.keyspace.look(self.db, key, self.now_ms)
     }
@@ -130,8 +132,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A collection for a change, made when the key is missing. Errors: `WRONGTYPE`. Check all other
-    /// words of the command first: a collection made here must not stay empty.
+    /// A collection for a change, made when the key is missing. Errors: `WRONGTYPE`. Check all
+    /// other words of the command first: a collection made here must not stay empty.
     pub fn get_or_create<T: Kind>(&mut self, key: &[u8]) -> Result<&mut T, CommandError> {
         if self.write(key).is_none() {
             let mut entry = T::make(key);
@@ -186,8 +188,8 @@ impl<'a> Context<'a> {
         entry
     }
 
-    /// Deletes a key and reports the change; false when it is missing. What is large is freed in the
-    /// background, in slices.
+    /// Deletes a key and reports the change; false when it is missing. What is large is freed in
+    /// the background, in slices.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         match self.take(key) {
             Some(entry) => {
@@ -198,8 +200,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reports that the value of a key has changed. Every command that changes a value in place calls
-    /// this (once per key is enough).
+    /// Reports that the value of a key has changed. Every command that changes a value in place
+    /// calls this (once per key is enough).
     #[inline]
     pub fn changed(&mut self, key: &[u8]) {
         self.keyspace.count_change();
@@ -208,8 +210,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reports a change that removed elements: as `changed`, and deletes the key when its collection
-    /// is empty now. Returns true when the key was deleted.
+    /// Reports a change that removed elements: as `changed`, and deletes the key when its
+    /// collection is empty now. Returns true when the key was deleted.
     pub fn shrunk(&mut self, key: &[u8]) -> bool {
         let empty = self.keyspace.is_empty_collection(self.db, key);
         if empty && let Some(entry) = self.keyspace.take_entry(self.db, key) {
@@ -230,11 +232,11 @@ impl<'a> Context<'a> {
         self.peek(key).map(ValueType::of)
     }
 
-    /// For commands that wait: call this instead of writing a reply when there is nothing to give yet.
-    /// Where waiting is not allowed (in a transaction) it writes the timeout's reply at once.
+    /// For commands that wait: call this instead of writing a reply when there is nothing to give
+    /// yet. Where waiting is not allowed (in a transaction) it writes the timeout's reply at once.
     ///
-    /// `keys`: whose growth to `kind` wakes the client, in order of preference; `timeout_ms` 0 waits
-    /// for ever. When one of the keys is ready the command runs again from the start.
+    /// `keys`: whose growth to `kind` wakes the client, in order of preference; `timeout_ms` 0
+    /// waits for ever. When one of the keys is ready the command runs again from the start.
     pub fn block<'k>(
         &mut self,
         keys: impl Iterator<Item = &'k [u8]>,

@@ -142,7 +142,8 @@ impl Keyspace {
         Some(entry)
     }
 
-    /// The entry of a key for reading about it: counts a hit or a miss, leaves the access time alone.
+    /// The entry of a key for reading about it: counts a hit or a miss, leaves the access time
+    /// alone.
     pub(crate) fn look(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
         let is_over = self.is_over(db, key, now_ms);
         let entry = self.databases[db].find(key).filter(|_| !is_over);
@@ -185,7 +186,8 @@ impl Keyspace {
         }
     }
 
-    /// Puts an entry in and frees what it replaces; reports nothing. Also how lent entries come home.
+    /// Puts an entry in and frees what it replaces; reports nothing. Also how lent entries come
+    /// home.
     pub(crate) fn insert_entry(&mut self, db: usize, entry: Entry) {
         if let Some(replaced) = self.databases[db].insert(entry) {
             self.bury(replaced);
@@ -324,8 +326,9 @@ impl Keyspace {
         self.ready.all_changed(|db| db == first || db == second);
     }
 
-    /// One slice of active expiry: goes on with the round over all databases, or begins one, and looks
-    /// at `work_limit` entries and one segment at most. Returns true while the round is not over.
+    /// One slice of active expiry: goes on with the round over all databases, or begins one, and
+    /// looks at `work_limit` entries and one segment at most. Returns true while the round is not
+    /// over.
     pub fn expire_slice(&mut self, now_ms: i64, work_limit: usize) -> bool {
         if !self.active_expiry || self.is_frozen {
             return false;

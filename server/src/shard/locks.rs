@@ -2,9 +2,9 @@
 //! In: works with what they need, at their place in the shard's queue; releases.
 //! Out: the works that may run now.
 //! Invariant: works that share a key, or the core, run in the order in which they came; a work that
-//! needs all keys runs after everything before it and before everything behind it; others pass. Every
-//! wait is for an earlier place, and all shards agree which of two multi-shard works is earlier, so
-//! waiting never closes a circle.
+//! needs all keys runs after everything before it and before everything behind it; others pass.
+//! Every wait is for an earlier place, and all shards agree which of two multi-shard works is
+//! earlier, so waiting never closes a circle.
 
 use std::collections::VecDeque;
 
@@ -65,8 +65,8 @@ pub struct Locks<W> {
     queues: AHashMap<u64, VecDeque<Ticket>>,
     /// Who holds (the first) and awaits the core.
     core: VecDeque<Ticket>,
-    /// Works whose keys come behind one that awaits (or holds) all keys, in order; it leads them while
-    /// it waits.
+    /// Works whose keys come behind one that awaits (or holds) all keys, in order; it leads them
+    /// while it waits.
     backlog: VecDeque<Ticket>,
     /// The holder of all keys.
     exclusive: Option<Ticket>,
@@ -118,8 +118,8 @@ impl<W> Locks<W> {
         }
     }
 
-    /// True when no work that has been handed out holds this key, except perhaps the one that is about
-    /// to end.
+    /// True when no work that has been handed out holds this key, except perhaps the one that is
+    /// about to end.
     pub fn is_open(&self, key: u64, ending: Option<Ticket>) -> bool {
         let holder = self.exclusive.or_else(|| self.queues.get(&key)?.front().copied());
         holder.is_none_or(|holder| ending == Some(holder) || self.tickets[&holder].work.is_some())
@@ -130,8 +130,8 @@ impl<W> Locks<W> {
         &self.tickets[&ticket].needs
     }
 
-    /// Takes a work in at its place. It is handed back with its ticket when it may run now, otherwise
-    /// it comes out of [`Locks::release`] later.
+    /// Takes a work in at its place. It is handed back with its ticket when it may run now,
+    /// otherwise it comes out of [`Locks::release`] later.
     pub fn enter(&mut self, work: W, mut needs: Needs) -> Option<(Ticket, W)> {
         self.next += 1;
         let ticket = Ticket(self.next);

@@ -74,8 +74,8 @@ impl Shard {
         self.locks.is_idle() || self.locks.is_free(&self.needs_of_command(header, words))
     }
 
-    /// True when the command of a waiter can run right now: no key of it is held, except perhaps by a
-    /// work that is about to end.
+    /// True when the command of a waiter can run right now: no key of it is held, except perhaps by
+    /// a work that is about to end.
     pub fn is_open(&self, command: &OwnedCommand, ending: Option<Ticket>) -> bool {
         let (spec, words) = (command.header.command.spec, command.words());
         let mut is_open = true;

@@ -1,8 +1,9 @@
 //! Watched keys: versions of the keys that some connection watches, on the shard that owns them.
 //! In: WATCH and UNWATCH at their place in the shard's queue, notices of changes.
-//! Out: whether all that a connection watches here is unchanged, asked at EXEC's place in the queue.
-//! Invariant: only watched keys cost memory; a version is compared inside the step that executes, so
-//! there is no flag that another core could set too late.
+//! Out: whether all that a connection watches here is unchanged, asked at EXEC's place in the
+//! queue.
+//! Invariant: only watched keys cost memory; a version is compared inside the step that executes,
+//! so there is no flag that another core could set too late.
 
 use ahash::AHashMap;
 
@@ -65,8 +66,8 @@ impl Watched {
         }
     }
 
-    /// True when nothing that `watcher` watches here has changed since it said so; `is_expired` tells
-    /// of a key that is still in its table though its time is over (which counts as changed).
+    /// True when nothing that `watcher` watches here has changed since it said so; `is_expired`
+    /// tells of a key that is still in its table though its time is over (which counts as changed).
     pub fn is_unchanged(
         &self,
         watcher: Watcher,
@@ -89,7 +90,8 @@ impl Watched {
         }
     }
 
-    /// A whole database was emptied or exchanged: those of its keys that `is_affected` have changed.
+    /// A whole database was emptied or exchanged: those of its keys that `is_affected` have
+    /// changed.
     pub fn flushed(&mut self, db: usize, is_affected: impl Fn(&[u8]) -> bool) {
         for ((key_db, key), version) in &mut self.keys {
             if *key_db == db && is_affected(key) {

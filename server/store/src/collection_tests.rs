@@ -205,7 +205,8 @@ fn set_encodings_change_as_in_redis() {
     }
 }
 
-/// A sorted set as a map from (score, member) order: scores here are whole, so they sort as integers.
+/// A sorted set as a map from (score, member) order: scores here are whole, so they sort as
+/// integers.
 #[derive(Default)]
 struct SortedModel {
     scores: HashMap<Vec<u8>, i64>,

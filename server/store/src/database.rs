@@ -108,9 +108,9 @@ pub struct Database {
     entries: Table<Entry, Expiries>,
     hasher: KeyHasher,
     expires_len: usize,
-    /// No segment is worth a look before; may be too early, and too late only by the rest of a segment
-    /// that was split or joined since. During a round it speaks only of the segments that had their
-    /// turn and of times set since the start.
+    /// No segment is worth a look before; may be too early, and too late only by the rest of a
+    /// segment that was split or joined since. During a round it speaks only of the segments that
+    /// had their turn and of times set since the start.
     due_ms: i64,
     /// Where the round of active expiry that is under way goes on.
     round: Option<u64>,
@@ -186,9 +186,9 @@ impl Database {
         Some(old)
     }
 
-    /// Stores a string under a key, in the place of whatever is there (`SET`): without an allocation
-    /// when that is a small string of the same length, with or without an expiry as before. Returns
-    /// the replaced entry when there is one to free.
+    /// Stores a string under a key, in the place of whatever is there (`SET`): without an
+    /// allocation when that is a small string of the same length, with or without an expiry as
+    /// before. Returns the replaced entry when there is one to free.
     #[inline]
     pub fn set_string(
         &mut self,
@@ -224,8 +224,8 @@ impl Database {
         Some(entry)
     }
 
-    /// Sets the expiry of a key (Unix time in milliseconds) or clears it. Returns whether the key is
-    /// there.
+    /// Sets the expiry of a key (Unix time in milliseconds) or clears it. Returns whether the key
+    /// is there.
     pub fn set_expiry(&mut self, key: &[u8], expiry_ms: Option<i64>) -> bool {
         let hash = self.hasher.hash(key);
         let found = self.entries.find_with_digest(hash, |entry| entry.key() == key);
@@ -273,10 +273,10 @@ impl Database {
         }
     }
 
-    /// Goes on with the round of active expiry, if one is under way: hands expired entries to `out`,
-    /// segment by segment, skipping those where nothing can be due. Ends when all had their turn
-    /// once, or when `work_limit` is used up: an entry looked at costs 1, and so does a segment
-    /// skipped; it may be exceeded by one segment ([`crate::table::SEGMENT_ELEMENTS_MAX`]).
+    /// Goes on with the round of active expiry, if one is under way: hands expired entries to
+    /// `out`, segment by segment, skipping those where nothing can be due. Ends when all had their
+    /// turn once, or when `work_limit` is used up: an entry looked at costs 1, and so does a
+    /// segment skipped; it may be exceeded by one segment ([`crate::table::SEGMENT_ELEMENTS_MAX`]).
     pub fn expire_some(
         &mut self,
         now_ms: i64,

@@ -219,7 +219,8 @@ fn a_round_over_more_segments_than_the_work_limit_ends_and_no_other_starts_befor
     assert_eq!(keys, [b"soon"]);
     assert!(calls >= segments / WORK_LIMIT, "{calls}");
     database.check();
-    // Until the next time something is due, no segment is touched: any work would exceed this limit.
+    // Until the next time something is due, no segment is touched: any work would exceed this
+    // limit.
     for now_ms in [12, 1000, 1_000_000] {
         let progress = database.start_and_expire(now_ms, 0, &mut |_| panic!("nothing is due"));
         assert_eq!(progress, ExpireProgress { work: 0, examined: 0, expired: 0, more: false });

@@ -384,7 +384,8 @@ impl Entry {
     }
 
     /// Writes `data` at `offset` of a string (`SETRANGE`), with zero bytes in any gap; it reports
-    /// "raw" from then on. Empty `data` changes nothing. Returns the length; `None` for other types.
+    /// "raw" from then on. Empty `data` changes nothing. Returns the length; `None` for other
+    /// types.
     pub fn set_range(&mut self, offset: usize, data: &[u8]) -> Option<usize> {
         let value = self.value().bytes()?;
         if data.is_empty() {

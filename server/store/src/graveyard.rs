@@ -91,8 +91,8 @@ impl Graveyard {
         self.graves.push_back(Grave::Entries(entries));
     }
 
-    /// Frees about `work_limit` blocks (at most one table segment or tree leaf more). Returns whether
-    /// anything is left.
+    /// Frees about `work_limit` blocks (at most one table segment or tree leaf more). Returns
+    /// whether anything is left.
     pub fn free_some(&mut self, work_limit: usize) -> bool {
         let mut freed = 0;
         while freed < work_limit {

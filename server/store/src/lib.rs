@@ -6,9 +6,9 @@
 //! Invariant: no protocol, no I/O, no clock; the only global is the hash seed. All values are
 //! `Send`, so that an entry moves between cores whole.
 //!
-//! From bottom to top: packs of small elements, [`list`], [`hash`], [`set`], [`sorted_set`] (values);
-//! [`object`], [`entry`] (one word per key); [`table`], [`database`] (keyspace); [`graveyard`]
-//! (what is freed later).
+//! From bottom to top: packs of small elements, [`list`], [`hash`], [`set`], [`sorted_set`]
+//! (values); [`object`], [`entry`] (one word per key); [`table`], [`database`] (keyspace);
+//! [`graveyard`] (what is freed later).
 #![forbid(unsafe_code)]
 
 pub mod access;

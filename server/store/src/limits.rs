@@ -8,7 +8,8 @@ use crate::hasher::KeyHasher;
 /// Thresholds at which collections leave their compact encoding, named as in `redis.conf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// `list-max-listpack-size`: -1 to -5 for 4, 8, 16, 32, 64 KiB, or a positive count of elements.
+    /// `list-max-listpack-size`: -1 to -5 for 4, 8, 16, 32, 64 KiB, or a positive count of
+    /// elements.
     pub list_max_listpack_size: i32,
     /// `hash-max-listpack-entries`, in fields.
     pub hash_max_listpack_entries: usize,

@@ -197,7 +197,8 @@ impl List {
         }
     }
 
-    /// The node that holds `index` (below `len`) and the index within it, found from the nearer end.
+    /// The node that holds `index` (below `len`) and the index within it, found from the nearer
+    /// end.
     fn locate(&self, index: usize) -> (usize, usize) {
         debug_assert!(index < self.len);
         if index <= self.len / 2 {
@@ -385,9 +386,9 @@ impl List {
         removed
     }
 
-    /// Indices of elements equal to `element` (`LPOS`). `rank` says with which match to begin: 1 for
-    /// the first, -1 for the last and then backwards. At most `count` of them and after looking at
-    /// `compare_max` elements at most; 0 means no bound. A `rank` of 0 finds nothing.
+    /// Indices of elements equal to `element` (`LPOS`). `rank` says with which match to begin: 1
+    /// for the first, -1 for the last and then backwards. At most `count` of them and after looking
+    /// at `compare_max` elements at most; 0 means no bound. A `rank` of 0 finds nothing.
     #[must_use]
     pub fn positions(
         &self,

@@ -1,7 +1,8 @@
 //! The values that do not fit an entry's own block, and the views of all values.
 //!
 //! In: large strings and collections. Out: one word each in the entry.
-//! Invariant: an `Object` is two words, whatever it holds; every part of it can move to another core.
+//! Invariant: an `Object` is two words, whatever it holds; every part of it can move to another
+//! core.
 //!
 //! To add a kind of value: one variant here in each of the enums, one in `graveyard.rs`.
 
@@ -151,8 +152,8 @@ impl Object {
         }
     }
 
-    /// Heap bytes behind it; those of big collections are sampled, and the room that a string has to
-    /// grow is not counted: as much again at most, and 1 MiB at most.
+    /// Heap bytes behind it; those of big collections are sampled, and the room that a string has
+    /// to grow is not counted: as much again at most, and 1 MiB at most.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         match self {

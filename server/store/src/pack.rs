@@ -185,7 +185,8 @@ impl Pack {
         None
     }
 
-    /// Makes room for `extra` more bytes at the end, with little to spare: packs are many and small.
+    /// Makes room for `extra` more bytes at the end, with little to spare: packs are many and
+    /// small.
     fn reserve(&mut self, extra: usize) {
         if self.bytes.capacity() - self.bytes.len() >= extra {
             return;

@@ -331,8 +331,8 @@ impl RankTree {
         self.root.set_id(rank, id);
     }
 
-    /// The rank of the first pair for which `before` is false, `len` when there is none. `before` is
-    /// true for all pairs up to some rank and false for all from there on.
+    /// The rank of the first pair for which `before` is false, `len` when there is none. `before`
+    /// is true for all pairs up to some rank and false for all from there on.
     pub(crate) fn partition(&self, mut before: impl FnMut(Ranked) -> bool) -> usize {
         let (mut node, mut rank) = (&self.root, 0);
         while let Node::Inner(branches) = node {
@@ -384,8 +384,8 @@ impl RankTree {
         self.root.memory_bytes()
     }
 
-    /// Frees leaves of a tree that is given up, adding to `count`, until it reaches `limit`. Returns
-    /// whether any are left.
+    /// Frees leaves of a tree that is given up, adding to `count`, until it reaches `limit`.
+    /// Returns whether any are left.
     pub(crate) fn free_some(&mut self, limit: usize, count: &mut usize) -> bool {
         self.root.free_some(limit, count)
     }

@@ -1,4 +1,5 @@
-//! The form of big sorted sets: members in an array, a table that finds them, a tree that orders them.
+//! The form of big sorted sets: members in an array, a table that finds them, a tree that orders
+//! them.
 //!
 //! In: members and scores. Out: scores, ranks, members in order.
 //! Invariant: the members have the numbers `0..len`; table and tree hold each number exactly once.

@@ -138,9 +138,9 @@ impl Set {
         }
     }
 
-    /// Before `additional` members, of which `first` is the first, go in: chooses the encoding of an
-    /// empty set for that many. One with members becomes a table when they alone are too many for
-    /// its encoding, new or not. All as in Redis.
+    /// Before `additional` members, of which `first` is the first, go in: chooses the encoding of
+    /// an empty set for that many. One with members becomes a table when they alone are too many
+    /// for its encoding, new or not. All as in Redis.
     pub fn prepare(&mut self, first: &[u8], additional: usize, limits: &Limits) {
         if !self.is_empty() {
             let additional_max = match self.0 {
@@ -295,9 +295,9 @@ impl Set {
         Some(member)
     }
 
-    /// Keeps `count` random members, each choice equally likely, as a set of its own: integers if this
-    /// is one of integers, otherwise a pack for as long as they fit one. Returns the set without them,
-    /// in the encoding it had (`SPOP` of most members).
+    /// Keeps `count` random members, each choice equally likely, as a set of its own: integers if
+    /// this is one of integers, otherwise a pack for as long as they fit one. Returns the set
+    /// without them, in the encoding it had (`SPOP` of most members).
     #[must_use]
     pub fn keep_random(&mut self, count: usize, random: &mut Random, limits: &Limits) -> Self {
         let mut kept = match self.0 {

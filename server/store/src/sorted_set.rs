@@ -197,7 +197,8 @@ impl SortedSet {
         self.len() == 0
     }
 
-    /// The encoding that `OBJECT ENCODING` reports: "listpack" or "skiplist" (which here is a tree).
+    /// The encoding that `OBJECT ENCODING` reports: "listpack" or "skiplist" (which here is a
+    /// tree).
     #[must_use]
     pub const fn encoding(&self) -> &'static str {
         match &self.0 {
@@ -328,8 +329,8 @@ impl SortedSet {
         start..end.max(start)
     }
 
-    /// The ranks of the members that lie in `range`. Only sensible while all scores are equal, as in
-    /// Redis.
+    /// The ranks of the members that lie in `range`. Only sensible while all scores are equal, as
+    /// in Redis.
     #[must_use]
     pub fn lex_span(&self, range: &LexRange<'_>) -> Range<usize> {
         let start = self.partition(|_, member| range.is_below(member));
@@ -355,8 +356,8 @@ impl SortedSet {
         })
     }
 
-    /// Removes the members whose ranks lie in `span` (cut to the members there are). What is removed
-    /// can be shown before by [`Self::range`] (`ZPOPMIN`, `ZPOPMAX`).
+    /// Removes the members whose ranks lie in `span` (cut to the members there are). What is
+    /// removed can be shown before by [`Self::range`] (`ZPOPMIN`, `ZPOPMAX`).
     pub fn remove_span(&mut self, span: Range<usize>) -> Removed {
         let end = span.end.min(self.len());
         let count = end.saturating_sub(span.start);

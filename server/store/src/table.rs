@@ -3,8 +3,8 @@
 //! Job: the keyspace, big hashes, big sets and the member index of sorted sets.
 //! In: elements with their hash (and a function that hashes an element again, for splits).
 //! Out: lookups, fair random elements, and a scan in hash order.
-//! Invariant: the segments partition the range of positions (see [`position`]); each is reached from
-//! exactly the directory entries of its range; an element lies in the segment of its position.
+//! Invariant: the segments partition the range of positions (see [`position`]); each is reached
+//! from exactly the directory entries of its range; an element lies in the segment of its position.
 
 use crate::chunks::Chunks;
 pub use crate::hasher::KeyHasher;
@@ -47,9 +47,10 @@ impl<T> Digest<T> for () {
 /// The place of a hash in scan order, which is also what the directory goes by.
 ///
 /// `hashbrown` uses the top 7 and the lowest bits itself, so the ones between are taken. They are
-/// not used as they are: a monotone bend makes the lower half of the range about twice as crowded as
-/// the upper end. With even hashes all segments would fill and split at the same time, and memory
-/// per element would swing by a factor of two with the number of elements; so they take turns.
+/// not used as they are: a monotone bend makes the lower half of the range about twice as crowded
+/// as the upper end. With even hashes all segments would fill and split at the same time, and
+/// memory per element would swing by a factor of two with the number of elements; so they take
+/// turns.
 #[inline]
 fn position(hash: u64) -> u64 {
     let x = hash << 7;
@@ -381,7 +382,8 @@ impl<T, D: Digest<T>> Table<T, D> {
         if self.len == 0 {
             return None;
         }
-        // A bucket among as many as the largest segment has, in any segment: misses are drawn again.
+        // A bucket among as many as the largest segment has, in any segment: misses are drawn
+        // again.
         for _ in 0..RANDOM_TRIES_MAX {
             let segment = self.segments.get(index_below(random, self.segments.len()));
             if let Some(element) =
@@ -424,8 +426,8 @@ impl<T, D: Digest<T>> Table<T, D> {
     }
 
     /// Looks at the segment that holds position `from`: when `due` says so of its digest, takes out
-    /// the elements that `expired` picks and gives them to `out`. One call does one segment, and lets
-    /// `finish` see what it did and change the digest that the segment has afterwards.
+    /// the elements that `expired` picks and gives them to `out`. One call does one segment, and
+    /// lets `finish` see what it did and change the digest that the segment has afterwards.
     pub fn sweep(
         &mut self,
         from: u64,

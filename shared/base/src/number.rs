@@ -143,8 +143,8 @@ impl Deref for FloatText {
 /// Writes a double as redis-server 7.2 writes scores: the shortest text that reads back as the same
 /// double, and `inf`, `-inf`, `nan`.
 ///
-/// Whole numbers up to 2^62 stand in full; others in full while that adds at most seven zeros, with a
-/// point down to six decimals (or where the exponent is below 4), else as `1.5e+22`.
+/// Whole numbers up to 2^62 stand in full; others in full while that adds at most seven zeros, with
+/// a point down to six decimals (or where the exponent is below 4), else as `1.5e+22`.
 #[must_use]
 pub fn format_f64(value: f64) -> FloatText {
     format_with(value, WHOLE_END, push_shortest)

@@ -73,8 +73,8 @@ impl<'a> Reply<'a> {
         self.error_bytes(text.as_bytes());
     }
 
-    /// An error whose text may quote arbitrary bytes of the client. As in Redis, line ends at its ends
-    /// are dropped; others become spaces.
+    /// An error whose text may quote arbitrary bytes of the client. As in Redis, line ends at its
+    /// ends are dropped; others become spaces.
     #[cold]
     pub fn error_bytes(&mut self, text: &[u8]) {
         self.buffer.note_error();

@@ -1,5 +1,6 @@
 //! Job: hold the fuzz targets' promises in every test run, without a fuzzer.
-//! In: `fuzz/seeds`, and `RINGLET_SEED` for mutations of them and of commands that are almost right.
+//! In: `fuzz/seeds`, and `RINGLET_SEED` for mutations of them and of commands that are almost
+//! right.
 //! Out: test results; a failure shows the seed and the input.
 //! Invariant: bounded by a count, so that a seed gives the same inputs on every machine.
 
@@ -84,8 +85,8 @@ fn token(random: &mut Random) -> &'static [u8] {
     }
 }
 
-/// A place in `input` or at its end. Half of them near the start, where the grammar is: a long input
-/// is one long argument.
+/// A place in `input` or at its end. Half of them near the start, where the grammar is: a long
+/// input is one long argument.
 fn place(random: &mut Random, input: &[u8]) -> usize {
     match random.below(2) {
         0 => index(random, input.len() + 1),

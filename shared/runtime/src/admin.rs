@@ -37,8 +37,9 @@ pub const CONNECTIONS_MAX: usize = WORKERS + SILENT_CONNECTIONS + WAITING_CONNEC
 pub const MAXIMUM_HEAD_BYTES: usize = 8192;
 /// The most header fields of a request.
 pub const MAXIMUM_HEADER_FIELDS: usize = 64;
-/// The time from a worker's turn to the end of the request's head, in milliseconds. It is short, for
-/// a health check may wait behind clients that stop in the middle; a request fits one packet or two.
+/// The time from a worker's turn to the end of the request's head, in milliseconds. It is short,
+/// for a health check may wait behind clients that stop in the middle; a request fits one packet or
+/// two.
 pub const REQUEST_TIMEOUT_MS: i64 = 2_000;
 /// The time for sending an answer, in milliseconds.
 pub const ANSWER_TIMEOUT_MS: i64 = 5_000;
@@ -113,9 +114,9 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Listens on all addresses (port 0 picks a free one) and serves the routes. Addresses that this
-    /// machine does not have are left out if there is another: a name may stand for one of IPv6,
-    /// where that is off, and one of IPv4.
+    /// Listens on all addresses (port 0 picks a free one) and serves the routes. Addresses that
+    /// this machine does not have are left out if there is another: a name may stand for one of
+    /// IPv6, where that is off, and one of IPv4.
     ///
     /// # Errors
     /// [`AdminError`], in which case nothing is left running.

@@ -20,8 +20,8 @@ pub(crate) const MAX_BUFFERS: u16 = 1 << 15;
 
 static NEXT_RING: AtomicU16 = AtomicU16::new(0);
 
-/// Received bytes, lent by the kernel. They must go back with `NetRing::release`, else the ring runs
-/// out of buffers and receives nothing more.
+/// Received bytes, lent by the kernel. They must go back with `NetRing::release`, else the ring
+/// runs out of buffers and receives nothing more.
 #[must_use = "a received buffer must be given back with NetRing::release"]
 #[derive(Debug, Eq, PartialEq)]
 pub struct ReceivedBuffer {
@@ -50,7 +50,8 @@ struct Mapping {
 
 impl Mapping {
     fn new(length: usize) -> io::Result<Self> {
-        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing else.
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing
+        // else.
         let address = unsafe {
             libc::mmap(
                 ptr::null_mut(),
@@ -94,7 +95,8 @@ pub(crate) struct BufferRing {
 }
 
 impl BufferRing {
-    /// Makes `count` (a power of two) buffers of `size` bytes each. They still have to be registered.
+    /// Makes `count` (a power of two) buffers of `size` bytes each. They still have to be
+    /// registered.
     pub(crate) fn new(count: u16, size: u32) -> io::Result<Self> {
         assert!(
             count.is_power_of_two() && count <= MAX_BUFFERS,
@@ -136,8 +138,8 @@ impl BufferRing {
         assert_eq!(buffer.ring, self.ring, "this buffer belongs to another ring");
         let start = usize::from(buffer.index) * self.size as usize;
         // SAFETY: `take` has checked index and length against the mapping, which lives as long as
-        // `self`; the memory is initialised (the mapping starts zeroed); and while a `ReceivedBuffer`
-        // exists, the kernel does not own the buffer, so nobody writes to it.
+        // `self`; the memory is initialised (the mapping starts zeroed); and while a
+        // `ReceivedBuffer` exists, the kernel does not own the buffer, so nobody writes to it.
         unsafe { std::slice::from_raw_parts(self.memory.address.as_ptr().add(start), buffer.len()) }
     }
 
@@ -155,8 +157,8 @@ impl BufferRing {
         }
         self.published = self.tail;
         let base = self.entries.address.as_ptr().cast::<BufRingEntry>();
-        // SAFETY: the base of the mapping is a valid, initialised entry; the tail overlays a reserved
-        // field of it (2-byte aligned) that both sides access atomically.
+        // SAFETY: the base of the mapping is a valid, initialised entry; the tail overlays a
+        // reserved field of it (2-byte aligned) that both sides access atomically.
         let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(base).cast_mut()) };
         // Release: the kernel must see the entries before it sees the tail.
         tail.store(self.tail, Ordering::Release);

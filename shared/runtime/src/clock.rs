@@ -64,8 +64,8 @@ impl TickClock {
         if self.counter { counter::read() } else { monotonic_ns() }
     }
 
-    /// The ticks since `started`. Zero if that seems to be later: the counters of two processors may
-    /// differ by a little, and a thread may change from one to the other.
+    /// The ticks since `started`. Zero if that seems to be later: the counters of two processors
+    /// may differ by a little, and a thread may change from one to the other.
     #[inline]
     #[must_use]
     pub fn since(&self, started: u64) -> u64 {

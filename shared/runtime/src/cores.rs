@@ -20,10 +20,10 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 
 /// When glommio's reactor asks to be visited although nothing has happened: practically never.
 ///
-/// If this timer fires between the moment when glommio 0.9 arms it and its first look at the tasks (a
-/// thread may be off its CPU for that long), glommio goes to sleep with runnable tasks and nothing
-/// ever wakes it (`LocalExecutor::run_task_queues` says that nothing ran). So it must be far longer
-/// than any such pause; visits are made by [`yield_to_executor`] instead.
+/// If this timer fires between the moment when glommio 0.9 arms it and its first look at the tasks
+/// (a thread may be off its CPU for that long), glommio goes to sleep with runnable tasks and
+/// nothing ever wakes it (`LocalExecutor::run_task_queues` says that nothing ran). So it must be
+/// far longer than any such pause; visits are made by [`yield_to_executor`] instead.
 const PREEMPT_TIMER: Duration = Duration::from_secs(3600);
 
 /// A timer so short that it has passed when the reactor looks.
@@ -175,8 +175,8 @@ impl Start {
     }
 }
 
-/// Runs `main(core)` on `cores` threads named `ringlet-0` and so on, each with an executor of its own,
-/// and returns when all have ended. No `main` begins before every core has its executor.
+/// Runs `main(core)` on `cores` threads named `ringlet-0` and so on, each with an executor of its
+/// own, and returns when all have ended. No `main` begins before every core has its executor.
 ///
 /// Each is pinned to a CPU if they use all of them, see [`Placement::pins`]; otherwise they float.
 ///
@@ -241,8 +241,8 @@ where
         return Ok(());
     }
     executor.run(async move {
-        // The first sleep of a process registers for membarrier(2), which takes tens of milliseconds
-        // on some kernels: not while clients wait.
+        // The first sleep of a process registers for membarrier(2), which takes tens of
+        // milliseconds on some kernels: not while clients wait.
         glommio::timer::sleep(AT_ONCE).await;
         main(core).await;
     });
@@ -264,18 +264,18 @@ impl Drop for AbortOnPanic {
     }
 }
 
-/// Whether another thread has woken a task of this core's executor, or a blocking call has ended: then
-/// visit the executor before the next tick. One memory compare.
+/// Whether another thread has woken a task of this core's executor, or a blocking call has ended:
+/// then visit the executor before the next tick. One memory compare.
 pub fn executor_wants_visit() -> bool {
     glommio::executor().need_preempt()
 }
 
 /// Lets the other tasks of this core's executor run until each waits for something, and has its
-/// reactor submit and collect file I/O and timers. To be called on each tick, as the core's main task
-/// otherwise blocks in `NetRing::wait` and starves them. Costs some four system calls.
+/// reactor submit and collect file I/O and timers. To be called on each tick, as the core's main
+/// task otherwise blocks in `NetRing::wait` and starves them. Costs some four system calls.
 ///
-/// The tasks beside the main one must wait for something now and then: one that only yields would keep
-/// the main task from coming back.
+/// The tasks beside the main one must wait for something now and then: one that only yields would
+/// keep the main task from coming back.
 pub async fn yield_to_executor() {
     glommio::timer::sleep(AT_ONCE).await;
 }

@@ -2,7 +2,8 @@
 //!
 //! Job: make the listening sockets of an address, one per core, or say clearly why that fails.
 //! In: [`ListenOptions`]. Out: descriptors for `NetRing::listen`.
-//! Invariant: an address on which another process listens is refused, although our own cores share it.
+//! Invariant: an address on which another process listens is refused, although our own cores share
+//! it.
 
 mod unix;
 
@@ -159,8 +160,8 @@ fn listen_tcp(
     address: SocketAddr,
     count: usize,
 ) -> io::Result<(Vec<OwnedFd>, SocketAddress)> {
-    // The first binds without SO_REUSEPORT and so fails if anybody else listens, whatever his options.
-    // Only then it opens the port to the others of this process.
+    // The first binds without SO_REUSEPORT and so fails if anybody else listens, whatever his
+    // options. Only then it opens the port to the others of this process.
     let first = tcp_socket(options, address)?;
     bind_patiently(&first, &SocketAddress::Ip(address))?;
     let bound = options::local_address(&first)?;
@@ -212,9 +213,9 @@ fn stream_socket(family: libc::c_int, flags: libc::c_int) -> io::Result<OwnedFd>
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Binds, and waits a little for an address in use: the listener of a process that was killed lives on
-/// until the kernel has taken its io_uring apart, some tens of milliseconds later, and a restarted
-/// server must not fail for that.
+/// Binds, and waits a little for an address in use: the listener of a process that was killed lives
+/// on until the kernel has taken its io_uring apart, some tens of milliseconds later, and a
+/// restarted server must not fail for that.
 fn bind_patiently(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
     for _ in 0..PATIENCE {
         match bind(socket, address) {

@@ -25,7 +25,8 @@ pub(crate) fn is_mapped(layout: Layout) -> bool {
 pub(crate) fn allocate(size: usize) -> *mut u8 {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no other memory.
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no other
+    // memory.
     let block = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0) };
     block_or_null(block)
 }
@@ -41,8 +42,8 @@ pub(crate) unsafe fn free(block: *mut u8, size: usize) {
     debug_assert_eq!(result, 0, "a mapping of the allocator can be undone");
 }
 
-/// Makes a block larger or smaller, moving it where need be. Null when there is no memory; the block
-/// is then as it was.
+/// Makes a block larger or smaller, moving it where need be. Null when there is no memory; the
+/// block is then as it was.
 ///
 /// # Safety
 /// As for [`free`]; `new_size` is not zero.

@@ -102,7 +102,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
         let moved = match (mapped::is_mapped(layout), mapped::is_mapped(new_layout)) {
             // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
             (false, false) => unsafe { MiMalloc.realloc(block, layout, new_size) },
-            // SAFETY: the block is a mapping of this size, which the caller gives up for the new one.
+            // SAFETY: the block is a mapping of this size, which the caller gives up for the new
+            // one.
             (true, true) => unsafe { mapped::resize(block, layout.size(), new_size) },
             // SAFETY: as for all of `realloc`; counts for itself.
             _ => return unsafe { self.change_home(block, layout, new_layout) },
@@ -122,7 +123,8 @@ impl CountingAllocator {
     #[cold]
     unsafe fn change_home(&self, block: *mut u8, layout: Layout, new_layout: Layout) -> *mut u8 {
         // SAFETY: the caller promises that both layouts are valid and not empty, and that the block
-        // has the first one; the new block is another one, and both have as many bytes as are copied.
+        // has the first one; the new block is another one, and both have as many bytes as are
+        // copied.
         unsafe {
             let moved = self.alloc(new_layout);
             if !moved.is_null() {

@@ -94,8 +94,8 @@ impl NetRing {
         let buffers = BufferRing::new(settings.buffer_count, settings.buffer_bytes)
             .map_err(PreflightError::buffers)?;
         let (address, count) = buffers.registration();
-        // SAFETY: `Drop` frees the buffers only when no operation is in flight any more, after it has
-        // unregistered them.
+        // SAFETY: `Drop` frees the buffers only when no operation is in flight any more, after it
+        // has unregistered them.
         unsafe { queue.register_buffers(address, count, BUFFER_GROUP) }
             .map_err(PreflightError::buffers)?;
         let bell = WakeHandle::new(queue.ring_fd()).map_err(PreflightError::ring)?;
@@ -178,8 +178,8 @@ impl NetRing {
     }
 
     /// Rings another core. The message goes out with the next `wait` or `submit`: whoever has taken
-    /// that core's sleeper flag ([`Mesh::take_sleeper`](crate::mesh::Mesh::take_sleeper)) and goes on
-    /// working must `submit` first, for nobody else rings.
+    /// that core's sleeper flag ([`Mesh::take_sleeper`](crate::mesh::Mesh::take_sleeper)) and goes
+    /// on working must `submit` first, for nobody else rings.
     pub fn wake(&mut self, target: &WakeHandle) {
         if !self.queue.has_message_ring() {
             target.wake();
@@ -268,7 +268,8 @@ impl NetRing {
     /// Cancels everything, and waits until nothing is in flight; false if that does not happen.
     fn cancel_all(&mut self) -> bool {
         for _ in 0..CANCEL_ROUNDS {
-            // Each time anew: a cancel misses a timeout that has fired and is about to be armed again.
+            // Each time anew: a cancel misses a timeout that has fired and is about to be armed
+            // again.
             let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any())
                 .build()
                 .user_data(Operation::CancelAll.on_ring(0));

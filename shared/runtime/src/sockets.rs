@@ -1,7 +1,7 @@
 //! The table of sockets (and of listeners) of one core.
 //!
-//! Job: give every socket a dense, small number for as long as it lives, and make sure that a number
-//! that is used again cannot be mistaken for its former owner.
+//! Job: give every socket a dense, small number for as long as it lives, and make sure that a
+//! number that is used again cannot be mistaken for its former owner.
 //! In: values to keep. Out: a [`Slot`] (index and generation) to find them again.
 //! Invariant: a slot finds a value only while that very value lives; an index is at most the limit.
 
@@ -24,8 +24,8 @@ macro_rules! slot_id {
         pub struct $name(pub(crate) Slot);
 
         impl $name {
-            /// A dense index below the limit of the table, fit for a `Vec` beside it. It is used again
-            /// after the end of this value's life; the whole id is not.
+            /// A dense index below the limit of the table, fit for a `Vec` beside it. It is used
+            /// again after the end of this value's life; the whole id is not.
             pub fn index(self) -> usize {
                 self.0.index as usize
             }
@@ -65,8 +65,8 @@ struct Entry<T> {
 
 /// A slab with generations and an upper bound.
 ///
-/// A removed value's index is not used again before [`Table::recycle`], so that whoever keeps things
-/// beside the table by index can hear of the removal first.
+/// A removed value's index is not used again before [`Table::recycle`], so that whoever keeps
+/// things beside the table by index can hear of the removal first.
 pub(crate) struct Table<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,

@@ -304,7 +304,8 @@ impl<A: std::fmt::Debug, B: std::fmt::Debug> std::fmt::Debug for Thin<A, B> {
     }
 }
 
-// SAFETY: a `Thin` owns its header like a `Box` does, and hands out borrows by the usual rules only.
+// SAFETY: a `Thin` owns its header like a `Box` does, and hands out borrows by the usual rules
+// only.
 unsafe impl<A: Send, B: Send> Send for Thin<A, B> {}
 // SAFETY: a shared `Thin` gives shared borrows of the headers and of plain bytes, nothing else.
 unsafe impl<A: Sync, B: Sync> Sync for Thin<A, B> {}

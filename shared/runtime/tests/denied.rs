@@ -1,5 +1,5 @@
-//! A seccomp filter that forbids io_uring, as container engines have by default: the preflight blames
-//! it and names the remedy.
+//! A seccomp filter that forbids io_uring, as container engines have by default: the preflight
+//! blames it and names the remedy.
 //!
 //! Alone in its process, for the filter holds for all threads and for good.
 

@@ -26,7 +26,8 @@ fn exhaust() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
-/// What has happened until `is_over(ticks, accepted)`: failures to accept, and accepted connections.
+/// What has happened until `is_over(ticks, accepted)`: failures to accept, and accepted
+/// connections.
 fn until(ring: &mut NetRing, is_over: impl Fn(usize, usize) -> bool) -> (usize, usize) {
     let start = Instant::now();
     let mut events = Vec::new();
@@ -53,7 +54,8 @@ fn until(ring: &mut NetRing, is_over: impl Fn(usize, usize) -> bool) -> (usize, 
 fn a_process_without_descriptors_rests_and_recovers() {
     const CLIENTS: usize = 5;
     limit_files(100);
-    // In this mode the ring accepts only while it waits, hence not before the descriptors are taken.
+    // In this mode the ring accepts only while it waits, hence not before the descriptors are
+    // taken.
     let mode = Some(SetupMode::Deferred);
     let settings = RingSettings { tick_ms: 2, mode, ..RingSettings::default() };
     let mut ring = NetRing::new(&settings).unwrap();

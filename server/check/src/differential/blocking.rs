@@ -48,8 +48,8 @@ pub fn play(player: &mut Player, steps: &[Step]) -> Result<Course, Mismatch> {
 }
 
 /// True for a step after which several keys may be filled at once while somebody waits for several:
-/// Redis 7.0 serves the key that was filled first, 7.2 the first one that the waiting command names. A
-/// waiting move fills its destination as soon as anything fills its source.
+/// Redis 7.0 serves the key that was filled first, 7.2 the first one that the waiting command
+/// names. A waiting move fills its destination as soon as anything fills its source.
 fn decides_by_version(step: &Step, waiting: &[Option<&Step>]) -> bool {
     let is_one_of = |step: &Step, names: &[&[u8]]| {
         let word = step.line.first().map(Vec::as_slice).unwrap_or_default();

@@ -42,8 +42,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// True when something comes after the reply (more questions, a pause) that must come before the
-    /// next command.
+    /// True when something comes after the reply (more questions, a pause) that must come before
+    /// the next command.
     pub fn asks_again(self) -> bool {
         matches!(self, Self::Pop | Self::Sample | Self::Walk | Self::SomeKey | Self::Lapse)
     }

@@ -1,7 +1,8 @@
 //! Job: random subscriptions and messages on both servers; every subscriber must see the same.
 //! In: both servers, seeded choices. Out: nothing, or the first difference.
 //! Invariant: after each action every connection is fenced with a PING, so that the frames are
-//! compared action by action. A message may arrive after the fence, as it may come from another core.
+//! compared action by action. A message may arrive after the fence, as it may come from another
+//! core.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -42,7 +43,8 @@ pub fn play(pair: &Pair, choices: &mut Choices) -> Result<(), Mismatch> {
             }
         }
         let fence = format!("fence-{number}");
-        // The one who acts is fenced first: then the action is over, and its messages are on the way.
+        // The one who acts is fenced first: then the action is over, and its messages are on the
+        // way.
         let order =
             std::iter::once(connection).chain((0..CONNECTIONS).filter(|&i| i != connection));
         for index in order {

@@ -185,8 +185,8 @@ impl<'a> Generator<'a> {
     fn row(&self, inside: bool, choices: &mut Choices) -> Option<&'a Row> {
         let fits = |row: &&&'a Row| {
             let blocks = row.blocking && !inside && !self.blocking;
-            // What SPOP takes inside a transaction cannot be taken from the other server in time, and
-            // nothing can be waited for there.
+            // What SPOP takes inside a transaction cannot be taken from the other server in time,
+            // and nothing can be waited for there.
             !(blocks || inside && matches!(row.rule, Rule::Pop | Rule::Lapse))
         };
         let weight = |row: &Row| row.weight * if row.blocking { 3 } else { 1 };

@@ -36,7 +36,8 @@ impl Side {
         for (name, value) in &round.settings {
             expect_ok(&mut control, &["CONFIG", "SET", name, value])?;
         }
-        // Commands are to meet keys that are over before active expiry does, where DEBUG is allowed.
+        // Commands are to meet keys that are over before active expiry does, where DEBUG is
+        // allowed.
         let active = if round.lapses { "0" } else { "1" };
         control.call(&["DEBUG", "SET-ACTIVE-EXPIRE", active])?;
         let open = || if round.resp3 { Wire::open_resp3(address) } else { Wire::open(address) };

@@ -1,8 +1,8 @@
 //! Job: every command as the differential check sends it.
 //! In: nothing. Out: one row for each form of a command: how often, its template, how its replies
 //! are compared.
-//! Invariant: every command and subcommand of the server has a row, a step of [`fixed`], or a reason
-//! in [`UNCOVERED`]; a test asks the server for its list.
+//! Invariant: every command and subcommand of the server has a row, a step of [`fixed`], or a
+//! reason in [`UNCOVERED`]; a test asks the server for its list.
 
 use super::compare::Rule;
 use super::fixed;

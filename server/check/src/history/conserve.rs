@@ -53,8 +53,8 @@ pub fn check_alike<T: PartialEq + std::fmt::Debug>(values: &[T]) -> Result<(), V
     Err(Violation::new("a snapshot saw a write of many keys half done", format!("{values:?}")))
 }
 
-/// Keys that only ever come and go together: every count of them is `all` or 0, and the counts of one
-/// snapshot agree.
+/// Keys that only ever come and go together: every count of them is `all` or 0, and the counts of
+/// one snapshot agree.
 ///
 /// # Errors
 /// A snapshot that saw some of them, or that contradicts itself.

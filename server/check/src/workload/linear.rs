@@ -100,7 +100,8 @@ impl Round {
             8 => format!("RENAME {a} {b}"),
             9 => format!("COPY {a} {b}"),
             _ => {
-                // A list command on a string now and then: errors have their place in the order too.
+                // A list command on a string now and then: errors have their place in the order
+                // too.
                 let text = choices.pick(&self.texts);
                 format!("LMOVE {a} {text} LEFT RIGHT")
             }

@@ -11,8 +11,8 @@ use crate::command::spec::{CommandError, integer};
 use crate::core::owner_of_slot;
 use crate::shard::context::Context;
 
-/// Which of `shards` owns the slot that word 2 names. A word that names none goes to the first, which
-/// then says what is wrong.
+/// Which of `shards` owns the slot that word 2 names. A word that names none goes to the first,
+/// which then says what is wrong.
 pub fn pick_shard(words: Arguments<'_>, shards: usize) -> usize {
     words.get(2).and_then(named_slot).map_or(0, |slot| owner_of_slot(slot, shards))
 }

@@ -1,5 +1,6 @@
 //! Topology: the cluster as which a server with shard ports presents itself.
-//! In: the configuration and a connection. Out: one node for each core, with its slots and its port.
+//! In: the configuration and a connection. Out: one node for each core, with its slots and its
+//! port.
 //! Invariant: every node has the address that the client has reached, so it works through any
 //! interface, unless cluster-announce-ip and its kin name what lies before the server; slots and
 //! owners are those by which the shards themselves go.
@@ -76,8 +77,8 @@ pub fn node_of(core: &Core, connection: &Connection, id: &[u8]) -> Result<Node, 
     })
 }
 
-/// The address at which a client has reached the server. A unix socket has none: then it is the first
-/// one that the server is bound to, on which the shard ports listen too.
+/// The address at which a client has reached the server. A unix socket has none: then it is the
+/// first one that the server is bound to, on which the shard ports listen too.
 fn reached_address(local_address: &str, bind: &[String]) -> IpAddr {
     if let Ok(local) = local_address.parse::<SocketAddr>() {
         return local.ip().to_canonical();

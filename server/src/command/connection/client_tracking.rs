@@ -1,5 +1,5 @@
-//! CLIENT TRACKING: server-assisted client-side caching, which this server does not have: OFF is true
-//! already, ON is refused.
+//! CLIENT TRACKING: server-assisted client-side caching, which this server does not have: OFF is
+//! true already, ON is refused.
 
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;

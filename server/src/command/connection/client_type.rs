@@ -1,7 +1,7 @@
 //! Client types: how CLIENT LIST and CLIENT KILL tell connections apart.
 //! In: a connection, or a word of a client. Out: its type.
-//! Invariant: no connection is a master or a replica as long as there is no replication; their names
-//! are known all the same.
+//! Invariant: no connection is a master or a replica as long as there is no replication; their
+//! names are known all the same.
 
 use crate::command::spec::CommandError;
 use crate::connection::Connection;

@@ -163,8 +163,8 @@ fn reset_statistics(
 }
 
 /// The file is written on this core, with its clients waiting: a few KiB and one flush to the disk.
-/// That takes milliseconds, happens on an administrator's word only, and lets the reply say whether it
-/// worked and the next command of the pipeline rely on it.
+/// That takes milliseconds, happens on an administrator's word only, and lets the reply say whether
+/// it worked and the next command of the pipeline rely on it.
 fn rewrite_file(
     context: &mut Context<'_>,
     _: Arguments<'_>,

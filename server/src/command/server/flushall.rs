@@ -1,7 +1,7 @@
 //! Job: delete all keys of all databases.
 //! In: the words `FLUSHALL [ASYNC | SYNC]`. Out: OK.
-//! Invariant: the keys are gone at once on all shards; their memory is given back in slices, whichever
-//! word stands there, so that nobody waits for it.
+//! Invariant: the keys are gone at once on all shards; their memory is given back in slices,
+//! whichever word stands there, so that nobody waits for it.
 
 use ringlet_protocol::arguments::Arguments;
 use ringlet_protocol::reply::Reply;

@@ -1,6 +1,7 @@
 //! What the commands of this group share.
 //! In: facts and lines. Out: specs and replies.
-//! Invariant: the lines of HELP are Redis's; they are part of the protocol as much as error texts are.
+//! Invariant: the lines of HELP are Redis's; they are part of the protocol as much as error texts
+//! are.
 
 use ringlet_protocol::reply::Reply;
 

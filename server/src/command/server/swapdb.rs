@@ -1,7 +1,7 @@
 //! Job: exchange two databases.
 //! In: the words `SWAPDB index1 index2`. Out: OK.
-//! Invariant: all shards exchange theirs at one place of their queues; clients that wait for keys or
-//! watch some see the other keys at once.
+//! Invariant: all shards exchange theirs at one place of their queues; clients that wait for keys
+//! or watch some see the other keys at once.
 
 use ringlet_base::number::parse_i64;
 use ringlet_protocol::arguments::Arguments;

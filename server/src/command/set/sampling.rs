@@ -34,8 +34,8 @@ pub enum Sample {
 }
 
 impl Sample {
-    /// Reads the count: negative for members that may repeat. How many are too many for a reply only
-    /// the value can tell: none are when there is none.
+    /// Reads the count: negative for members that may repeat. How many are too many for a reply
+    /// only the value can tell: none are when there is none.
     pub fn parse(word: &[u8]) -> Result<Sample, CommandError> {
         let count = symmetric(word)?;
         let magnitude = count.unsigned_abs() as usize;

@@ -51,8 +51,8 @@ pub enum Keep {
 pub enum Refusal {
     /// It is none of its values: what is wrong, in Redis's words.
     Invalid(String),
-    /// It asks for what this server does not do: what is missing and what to do. In a file it counts
-    /// only if no later line takes it back.
+    /// It asks for what this server does not do: what is missing and what to do. In a file it
+    /// counts only if no later line takes it back.
     Unsupported(&'static str),
 }
 

@@ -1,5 +1,5 @@
-//! Directives of persistence: there is none yet, so whatever asks for it is refused, and the rest is
-//! kept for the day when there is.
+//! Directives of persistence: there is none yet, so whatever asks for it is refused, and the rest
+//! is kept for the day when there is.
 
 use super::Change::{AtStart, Protected};
 use super::Directive;

@@ -12,8 +12,8 @@ use super::http::{self, AdminStatus, Method, Request};
 use super::{ANSWER_TIMEOUT_MS, AdminAnswer, AdminRoute, MAXIMUM_HEAD_BYTES, REQUEST_TIMEOUT_MS};
 use crate::clock;
 
-/// After an answer so much more is read and thrown away, for so long, unless the client closes first:
-/// to close with bytes unread resets the connection, and that could destroy the answer.
+/// After an answer so much more is read and thrown away, for so long, unless the client closes
+/// first: to close with bytes unread resets the connection, and that could destroy the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: i64 = 500;
 /// The content type of answers that come from no route.

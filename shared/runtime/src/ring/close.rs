@@ -2,8 +2,8 @@
 //!
 //! Job: end a socket without losing a completion of it.
 //! In: shutdown, close, detach. Out: `Closed` events.
-//! Invariant: the descriptor is closed, and the id dies, only after the last completion, in the wait
-//! that delivers `Closed`.
+//! Invariant: the descriptor is closed, and the id dies, only after the last completion, in the
+//! wait that delivers `Closed`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 

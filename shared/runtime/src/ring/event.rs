@@ -15,8 +15,8 @@ use crate::sockets::{ListenerId, SocketId};
 pub struct Errno(pub i32);
 
 impl Errno {
-    /// Whether a read or write failed because the peer is gone: the everyday end of a connection, not
-    /// worth a warning.
+    /// Whether a read or write failed because the peer is gone: the everyday end of a connection,
+    /// not worth a warning.
     pub fn is_disconnect(self) -> bool {
         matches!(
             self.0,

@@ -1,6 +1,7 @@
 //! What a completion belongs to.
 //!
-//! Job: pack operation kind, slot index and generation into the `user_data` of a submission and back.
+//! Job: pack operation kind, slot index and generation into the `user_data` of a submission and
+//! back.
 //! In: kind and slot. Out: 64 bits (8 kind, 32 generation, 24 index).
 //! Invariant: unpacking gives back what was packed.
 

@@ -71,8 +71,8 @@ impl NetRing {
         count_bytes(self.descriptor(id)?, libc::TIOCOUTQ)
     }
 
-    /// The number of the socket's descriptor, for people to read: lists of connections show it so that
-    /// they can be told apart in `lsof`. `None` when the socket is closed.
+    /// The number of the socket's descriptor, for people to read: lists of connections show it so
+    /// that they can be told apart in `lsof`. `None` when the socket is closed.
     pub fn descriptor_number(&self, id: SocketId) -> Option<i32> {
         self.descriptor(id).ok().map(AsRawFd::as_raw_fd)
     }

@@ -69,7 +69,8 @@ impl Completion {
 pub(crate) struct Queue {
     ring: IoUring,
     mode: SetupMode,
-    /// What to pass to io_uring_enter: the index of the registered ring descriptor, or the descriptor.
+    /// What to pass to io_uring_enter: the index of the registered ring descriptor, or the
+    /// descriptor.
     enter_fd: RawFd,
     enter_flags: EnterFlags,
     message_ring: bool,
@@ -137,8 +138,8 @@ impl Queue {
     /// Registers a provided-buffer ring.
     ///
     /// # Safety
-    /// The entries must stay valid until they are unregistered or the ring has ended, and so must all
-    /// buffers that they ever name, until no operation that selects buffers is in flight.
+    /// The entries must stay valid until they are unregistered or the ring has ended, and so must
+    /// all buffers that they ever name, until no operation that selects buffers is in flight.
     pub(crate) unsafe fn register_buffers(
         &self,
         address: u64,
@@ -181,8 +182,8 @@ impl Queue {
             if unsafe { self.ring.submission().push(&entry) }.is_ok() {
                 return;
             }
-            // The queue is full: make room now. If the kernel refuses (it does while completions have
-            // overflowed), the entry waits in the backlog and goes out with a later `enter`.
+            // The queue is full: make room now. If the kernel refuses (it does while completions
+            // have overflowed), the entry waits in the backlog and goes out with a later `enter`.
             let _ = self.raw_enter(0, EnterFlags::empty());
             // SAFETY: as above.
             if unsafe { self.ring.submission().push(&entry) }.is_ok() {
@@ -276,8 +277,8 @@ impl Queue {
     /// One io_uring_enter(2). Gives the number of entries submitted.
     fn raw_enter(&mut self, want: u32, flags: EnterFlags) -> io::Result<u32> {
         let queued = self.ring.submission().len() as u32;
-        // SAFETY: the descriptor is this ring's, and no argument structure is passed. What the queued
-        // entries name is valid, as promised to `push`.
+        // SAFETY: the descriptor is this ring's, and no argument structure is passed. What the
+        // queued entries name is valid, as promised to `push`.
         let submitted = unsafe {
             libc::syscall(
                 libc::SYS_io_uring_enter,

@@ -145,8 +145,8 @@ impl NetRing {
         let Some(sending) = socket.sending.as_mut() else { return };
         let entry = sending.entry(fd).user_data(Operation::Send.on(slot));
         socket.in_flight += 1;
-        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and immutable),
-        // the header is boxed, and `Sending` keeps both until the completion.
+        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and
+        // immutable), the header is boxed, and `Sending` keeps both until the completion.
         unsafe { self.queue.push(entry) };
     }
 

@@ -18,8 +18,8 @@ pub struct RingSettings {
     pub buffer_count: u16,
     /// Bytes of one receive buffer.
     pub buffer_bytes: u32,
-    /// Sockets at a time, at most [`RingSettings::SOCKETS_MAX`]. Keep it somewhat above the limit of
-    /// connections, so that the surplus can be told so politely.
+    /// Sockets at a time, at most [`RingSettings::SOCKETS_MAX`]. Keep it somewhat above the limit
+    /// of connections, so that the surplus can be told so politely.
     pub max_sockets: usize,
     /// Completions that one wait hands out at most.
     pub events_per_wait: usize,

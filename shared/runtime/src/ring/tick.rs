@@ -2,7 +2,8 @@
 //!
 //! Job: wake the core every few milliseconds without a timeout argument per wait.
 //! In: the period. Out: `Event::Tick`.
-//! Invariant: at most one timeout of the current generation is armed; older ones are silent, and end.
+//! Invariant: at most one timeout of the current generation is armed; older ones are silent, and
+//! end.
 
 use io_uring::{opcode, types};
 
@@ -42,8 +43,8 @@ impl NetRing {
         if period_ms == self.tick.period_ms {
             return;
         }
-        // An entry that names the period may still wait to be submitted, and would be read then: the
-        // new generation makes its ticks silent, so only the new value matters to anybody.
+        // An entry that names the period may still wait to be submitted, and would be read then:
+        // the new generation makes its ticks silent, so only the new value matters to anybody.
         self.remove_tick(self.tick.generation);
         self.tick.generation = self.tick.generation.wrapping_add(1);
         self.tick.period_ms = period_ms;
@@ -87,8 +88,8 @@ impl NetRing {
     ) {
         if generation != self.tick.generation {
             if completion.more() {
-                // It had fired when it was to be removed, so the kernel did not find it, but armed it
-                // again afterwards.
+                // It had fired when it was to be removed, so the kernel did not find it, but armed
+                // it again afterwards.
                 self.remove_tick(generation);
             }
             return;

@@ -1,4 +1,5 @@
-//! What the tests of the net ring share: a ring on the test's thread, and an echo server on another.
+//! What the tests of the net ring share: a ring on the test's thread, and an echo server on
+//! another.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;

@@ -158,8 +158,8 @@ fn one_wait_hands_out_no_more_than_its_bound() {
 
 #[test]
 fn a_reader_that_stops_does_not_hold_up_the_core() {
-    // Sends that fit complete at once, and then one does not: whatever else comes must still end the
-    // wait, and without the help of a tick.
+    // Sends that fit complete at once, and then one does not: whatever else comes must still end
+    // the wait, and without the help of a tick.
     let mut bench = Bench::new(&sleepy());
     let (lazy, _unread) = bench.pair();
     let (busy, mut far) = bench.pair();
