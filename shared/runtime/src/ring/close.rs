@@ -12,7 +12,7 @@ use io_uring::{opcode, types};
 use super::operation::Operation;
 use super::queue::Completion;
 use super::socket::{Receive, Socket, Writing};
-use super::{Event, NetRing};
+use super::{Event, NetRing, options};
 use crate::sockets::{Slot, SocketId};
 
 impl NetRing {
@@ -57,6 +57,16 @@ impl NetRing {
             .user_data(Operation::CancelSocket.on(id.0));
         // SAFETY: the entry names no memory.
         unsafe { self.queue.push(entry) };
+    }
+
+    /// As [`NetRing::close`], but what the kernel has not sent yet is dropped and the peer gets a reset:
+    /// it cannot take the end for an orderly one.
+    ///
+    /// # Panics
+    /// If the socket has been closed before.
+    pub fn close_with_reset(&mut self, id: SocketId) {
+        options::drop_unsent(&self.open_socket_mut(id).fd);
+        self.close(id);
     }
 
     /// Takes a socket out of the ring, to hand it to another core's [`NetRing::adopt`]. Its id dies

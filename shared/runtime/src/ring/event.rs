@@ -6,8 +6,9 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
-use crate::buffers::ReceivedBuffer;
+use crate::buffers::{BufferRing, ReceivedBuffer};
 use crate::sockets::{ListenerId, SocketId};
 
 /// An error number of the kernel (`errno.h`).
@@ -61,14 +62,37 @@ pub enum Chunk {
     Owned(Vec<u8>),
     /// Bytes that others read as well, for instance a value of the store.
     Shared(bytes::Bytes),
+    /// A part of what this ring has received. The ring takes the buffer back by itself: such a chunk
+    /// does not come back with [`Event::Sent`].
+    Received {
+        /// Where the bytes are.
+        buffer: ReceivedBuffer,
+        /// Which of them.
+        range: Range<usize>,
+    },
 }
 
 impl Chunk {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Chunk::Owned(bytes) => bytes.len(),
+            Chunk::Shared(bytes) => bytes.len(),
+            Chunk::Received { range, .. } => range.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
+    pub(super) fn bytes<'a>(&'a self, buffers: &'a BufferRing) -> &'a [u8] {
         match self {
             Chunk::Owned(bytes) => bytes,
             Chunk::Shared(bytes) => bytes,
+            Chunk::Received { buffer, range } => &buffers.bytes(buffer)[range.clone()],
         }
     }
 }
@@ -87,7 +111,7 @@ impl SendData {
     pub fn len(&self) -> usize {
         match self {
             SendData::Buffer(bytes) => bytes.len(),
-            SendData::Chunks(chunks) => chunks.iter().map(|chunk| chunk.as_slice().len()).sum(),
+            SendData::Chunks(chunks) => chunks.iter().map(Chunk::len).sum(),
         }
     }
 

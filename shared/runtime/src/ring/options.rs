@@ -137,21 +137,32 @@ pub(crate) fn set_keepalive(fd: &OwnedFd, idle_s: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the close drop what has not been sent and reset the connection.
+pub(crate) fn drop_unsent(fd: &OwnedFd) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // It fails only where there is no connection to reset.
+    let _ = set_value(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger);
+}
+
 pub(crate) fn set_option(
     fd: &OwnedFd,
     level: libc::c_int,
     name: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
-    // SAFETY: the kernel reads one `int`, which outlives the call.
+    set_value(fd, level, name, &value)
+}
+
+fn set_value<T: Copy>(
+    fd: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
     check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
+        libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length)
     })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Receiving: multishot receive into the ring's provided buffers.
+//! Receiving: multishot or single receives into the ring's provided buffers.
 //!
 //! Job: keep a receive armed for each socket whose owner wants bytes, and share the buffers fairly.
 //! In: start, pause, resume. Out: `Received` and `ReceiveEnded` events.
@@ -6,8 +6,9 @@
 //! sockets that got nothing come before those that got something.
 
 use std::collections::VecDeque;
+use std::ptr;
 
-use io_uring::opcode;
+use io_uring::{opcode, squeue};
 
 use super::operation::Operation;
 use super::queue::Completion;
@@ -38,6 +39,24 @@ impl NetRing {
     /// Starts to receive on a socket, or goes on after a pause.
     pub fn start_receive(&mut self, id: SocketId) {
         let socket = self.open_socket_mut(id);
+        assert!(!socket.once || !socket.wanted, "{id:?} receives once");
+        socket.once = false;
+        socket.wanted = true;
+        if socket.receive == Receive::Off {
+            self.arm_receive(id.0);
+        }
+    }
+
+    /// Receives once: brings one `Received`, of one buffer at most, or `ReceiveEnded`. So what has come
+    /// and is not worked off is bounded by what the owner asks for. Does nothing while such a receive
+    /// is in the kernel.
+    ///
+    /// # Panics
+    /// If a receive without end (`start_receive`) is at work.
+    pub fn receive_once(&mut self, id: SocketId) {
+        let socket = self.open_socket_mut(id);
+        assert!(socket.once || !socket.wanted, "{id:?} receives without end");
+        socket.once = true;
         socket.wanted = true;
         if socket.receive == Receive::Off {
             self.arm_receive(id.0);
@@ -67,9 +86,16 @@ impl NetRing {
         socket.fed = false;
         socket.in_flight += 1;
         self.receives_armed += 1;
-        let entry = opcode::RecvMulti::new(socket.ring_fd(), BUFFER_GROUP)
-            .build()
-            .user_data(Operation::Receive.on(slot));
+        let entry = if socket.once {
+            // A length of 0 stands for the length of the buffer.
+            opcode::Recv::new(socket.ring_fd(), ptr::null_mut(), 0)
+                .buf_group(BUFFER_GROUP)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        } else {
+            opcode::RecvMulti::new(socket.ring_fd(), BUFFER_GROUP).build()
+        };
+        let entry = entry.user_data(Operation::Receive.on(slot));
         // SAFETY: the kernel writes to provided buffers only; see `BufferRing` and `Drop`.
         unsafe { self.queue.push(entry) };
     }
@@ -124,6 +150,9 @@ impl NetRing {
         match buffer {
             Some(buffer) if length > 0 && !closing => {
                 socket.fed = true;
+                if socket.once {
+                    socket.wanted = false;
+                }
                 events.push(Event::Received { socket: id, buffer });
             }
             Some(buffer) => self.buffers.release(buffer),

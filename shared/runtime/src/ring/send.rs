@@ -11,7 +11,8 @@ use io_uring::{opcode, squeue, types};
 use super::operation::Operation;
 use super::queue::Completion;
 use super::socket::Writing;
-use super::{Errno, Event, NetRing, SendData};
+use super::{Chunk, Errno, Event, NetRing, SendData};
+use crate::buffers::BufferRing;
 use crate::sockets::{Slot, SocketId};
 
 /// Pieces that one operation gathers.
@@ -52,7 +53,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// The operation that sends the rest, or as much of it as one operation takes.
-    fn entry(&mut self, fd: types::Fd) -> squeue::Entry {
+    fn entry(&mut self, fd: types::Fd, buffers: &BufferRing) -> squeue::Entry {
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
         match &self.data {
             SendData::Buffer(bytes) => {
@@ -66,7 +67,7 @@ impl Sending {
                 let mut room = MAX_BYTES;
                 let mut count = 0;
                 for chunk in &chunks[self.piece..] {
-                    let rest = &chunk.as_slice()[offset..];
+                    let rest = &chunk.bytes(buffers)[offset..];
                     offset = 0;
                     if rest.is_empty() {
                         continue;
@@ -96,7 +97,7 @@ impl Sending {
             SendData::Chunks(chunks) => {
                 self.offset += sent;
                 while let Some(chunk) = chunks.get(self.piece) {
-                    let length = chunk.as_slice().len();
+                    let length = chunk.len();
                     if self.offset < length {
                         break;
                     }
@@ -121,6 +122,7 @@ impl NetRing {
         assert!(socket.sending.is_none(), "{id:?} has a send in flight");
         assert!(socket.writing == Writing::Open, "{id:?} has ended its writing half");
         if left == 0 {
+            let data = self.take_back(data);
             self.ready.push_back(Event::Sent { socket: id, data, result: Ok(()) });
             return;
         }
@@ -139,14 +141,28 @@ impl NetRing {
         sending.map_or(0, |sending| sending.left)
     }
 
+    /// Releases the received buffers among what a send no longer needs.
+    fn take_back(&mut self, mut data: SendData) -> SendData {
+        if let SendData::Chunks(chunks) = &mut data {
+            let is_received = |chunk: &mut Chunk| matches!(chunk, Chunk::Received { .. });
+            for chunk in chunks.extract_if(.., is_received) {
+                if let Chunk::Received { buffer, .. } = chunk {
+                    self.buffers.release(buffer);
+                }
+            }
+        }
+        data
+    }
+
     fn submit_send(&mut self, slot: Slot) {
         let Some(socket) = self.sockets.get_mut(slot) else { return };
         let fd = socket.ring_fd();
         let Some(sending) = socket.sending.as_mut() else { return };
-        let entry = sending.entry(fd).user_data(Operation::Send.on(slot));
+        let entry = sending.entry(fd, &self.buffers).user_data(Operation::Send.on(slot));
         socket.in_flight += 1;
-        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and
-        // immutable), the header is boxed, and `Sending` keeps both until the completion.
+        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and immutable) or
+        // in a received buffer, which goes back to the kernel only after `take_back`; the header is
+        // boxed; and `Sending` keeps all of them until the completion.
         unsafe { self.queue.push(entry) };
     }
 
@@ -176,7 +192,8 @@ impl NetRing {
         {
             self.messages.push(message);
         }
-        events.push(Event::Sent { socket: SocketId(slot), data: sending.data, result });
+        let data = self.take_back(sending.data);
+        events.push(Event::Sent { socket: SocketId(slot), data, result });
         if ends {
             self.end_writing(slot);
         }

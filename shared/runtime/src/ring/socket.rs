@@ -41,6 +41,8 @@ pub(super) struct Socket {
     pub(super) receive: Receive,
     /// Whether the owner wants to receive now.
     pub(super) wanted: bool,
+    /// Whether the present wish is for one buffer only.
+    pub(super) once: bool,
     /// Whether the present arming has brought anything: those that got nothing come first.
     pub(super) fed: bool,
     /// Whether the socket stands in the queue of the starved (it stays there through a pause).
@@ -58,6 +60,7 @@ impl Socket {
             fd,
             receive: Receive::Off,
             wanted: false,
+            once: false,
             fed: false,
             in_line: false,
             writing: Writing::Open,

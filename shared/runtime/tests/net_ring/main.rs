@@ -8,6 +8,7 @@ mod bench;
 mod buffers;
 mod ends;
 mod listeners;
+mod relay;
 #[path = "../../src/seeds.rs"]
 mod seeds;
 mod streams;

@@ -1,0 +1,105 @@
+//! What a relay needs: receives that are asked for one by one, received buffers that travel on, resets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+
+use ringlet_runtime::ring::{Chunk, Event, ReceiveEnd, RingSettings, SendData};
+
+use crate::bench::{Bench, small};
+
+#[test]
+fn a_single_receive_brings_one_buffer_and_then_rests() {
+    let mut bench = Bench::new(&RingSettings { buffer_bytes: 8, ..small() });
+    let (socket, mut far) = bench.pair();
+    far.write_all(b"0123456789").unwrap();
+    for expected in [&b"01234567"[..], b"89"] {
+        bench.ring.receive_once(socket);
+        bench.ring.receive_once(socket);
+        assert_eq!(bench.receive(socket, expected.len()), expected);
+        assert!(bench.during(2).is_empty());
+    }
+    far.write_all(b"more").unwrap();
+    assert!(bench.during(2).is_empty());
+    far.shutdown(Shutdown::Write).unwrap();
+    bench.ring.receive_once(socket);
+    assert_eq!(bench.receive(socket, 4), b"more");
+    bench.ring.receive_once(socket);
+    match bench.next() {
+        Event::ReceiveEnded { end: ReceiveEnd::EndOfStream, .. } => {}
+        event => panic!("unexpected {event:?}"),
+    }
+    bench.close(socket);
+}
+
+#[test]
+fn a_received_buffer_travels_on_and_is_free_again() {
+    let mut bench = Bench::new(&RingSettings { buffer_count: 2, ..small() });
+    let (one, mut from) = bench.pair();
+    let (other, mut to) = bench.pair();
+    for round in 0..20u8 {
+        from.write_all(&[b'a' + round; 10]).unwrap();
+        bench.ring.receive_once(one);
+        let Event::Received { buffer, .. } = bench.next() else { panic!("nothing received") };
+        assert_eq!(bench.ring.buffers_lent(), 1);
+        let middle = Chunk::Received { buffer, range: 2..5 };
+        let chunks = vec![Chunk::Owned(b"<".to_vec()), middle, Chunk::Owned(b">".to_vec())];
+        bench.ring.send(other, SendData::Chunks(chunks));
+        match bench.next() {
+            Event::Sent { data: SendData::Chunks(chunks), result: Ok(()), .. } => {
+                assert_eq!(chunks.len(), 2, "the received buffer stays with the ring");
+            }
+            event => panic!("unexpected {event:?}"),
+        }
+        assert_eq!(bench.ring.buffers_lent(), 0);
+        let mut got = [0; 5];
+        to.read_exact(&mut got).unwrap();
+        assert_eq!(got, [b'<', b'a' + round, b'a' + round, b'a' + round, b'>']);
+    }
+}
+
+#[test]
+fn a_received_buffer_is_free_again_when_its_send_fails() {
+    let mut bench = Bench::new(&RingSettings { buffer_count: 2, ..small() });
+    let (one, mut from) = bench.pair();
+    let (other, to) = bench.pair();
+    // More than the socket takes, so that the send is still in flight when it is closed.
+    bench.ring.send(other, SendData::Buffer(vec![0; 64 << 20]));
+    from.write_all(b"bytes").unwrap();
+    bench.ring.receive_once(one);
+    let Event::Received { buffer, .. } = bench.next() else { panic!("nothing received") };
+    drop(to);
+    assert!(matches!(bench.next(), Event::Sent { result: Err(_), .. }));
+    let chunk = Chunk::Received { buffer, range: 0..5 };
+    bench.ring.send(other, SendData::Chunks(vec![chunk]));
+    assert!(matches!(bench.next(), Event::Sent { result: Err(_), .. }));
+    assert_eq!(bench.ring.buffers_lent(), 0);
+    bench.close(other);
+}
+
+#[test]
+fn single_receives_that_found_no_buffer_are_served_when_there_is_one() {
+    let mut bench = Bench::new(&RingSettings { buffer_count: 1, ..small() });
+    let (one, mut first) = bench.pair();
+    let (other, mut second) = bench.pair();
+    first.write_all(b"one").unwrap();
+    bench.ring.receive_once(one);
+    let Event::Received { buffer, .. } = bench.next() else { panic!("nothing received") };
+    second.write_all(b"other").unwrap();
+    bench.ring.receive_once(other);
+    assert!(bench.during(2).is_empty());
+    bench.ring.release(buffer);
+    assert_eq!(bench.receive(other, 5), b"other");
+}
+
+#[test]
+fn a_reset_is_no_orderly_end() {
+    let mut bench = Bench::new(&small());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = bench.ring.adopt(OwnedFd::from(listener.accept().unwrap().0)).unwrap();
+    bench.ring.close_with_reset(socket);
+    assert!(matches!(bench.next(), Event::Closed { .. }));
+    let error = far.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
