@@ -1,7 +1,7 @@
 //! Receiving: multishot or single receives into the ring's provided buffers.
 //!
 //! Job: keep a receive armed for each socket whose owner wants bytes, and share the buffers fairly.
-//! In: start, pause, resume. Out: `Received` and `ReceiveEnded` events.
+//! In: start, once, pause, resume. Out: `Received` and `ReceiveEnded` events.
 //! Invariant: a receive that found no buffer is armed again only after buffers have gone back, and
 //! sockets that got nothing come before those that got something.
 
@@ -12,7 +12,7 @@ use io_uring::{opcode, squeue};
 
 use super::operation::Operation;
 use super::queue::Completion;
-use super::socket::Receive;
+use super::socket::{Receive, Way};
 use super::{Errno, Event, NetRing, ReceiveEnd};
 use crate::buffers::BUFFER_GROUP;
 use crate::sockets::{Slot, SocketId};
@@ -36,27 +36,28 @@ impl Starved {
 }
 
 impl NetRing {
-    /// Starts to receive on a socket, or goes on after a pause.
+    /// Starts to receive on a socket, or goes on after a pause: buffer after buffer, as bytes come.
+    ///
+    /// # Panics
+    /// If the socket is closed, or receives once at a time.
     pub fn start_receive(&mut self, id: SocketId) {
-        let socket = self.open_socket_mut(id);
-        assert!(!socket.once || !socket.wanted, "{id:?} receives once");
-        socket.once = false;
-        socket.wanted = true;
-        if socket.receive == Receive::Off {
-            self.arm_receive(id.0);
-        }
+        self.receive(id, Way::WithoutEnd);
     }
 
     /// Receives once: brings one `Received`, of one buffer at most, or `ReceiveEnded`. So what has come
     /// and is not worked off is bounded by what the owner asks for. Does nothing while such a receive
-    /// is in the kernel.
+    /// is pending, or after `ReceiveEnded`. `pause_receive` withdraws it.
     ///
     /// # Panics
-    /// If a receive without end (`start_receive`) is at work.
+    /// If the socket is closed, or has been told to `start_receive`: a socket receives in one of the two
+    /// ways as long as it lives, for what a receive without end brings is not known to be all.
     pub fn receive_once(&mut self, id: SocketId) {
+        self.receive(id, Way::Once);
+    }
+
+    fn receive(&mut self, id: SocketId, way: Way) {
         let socket = self.open_socket_mut(id);
-        assert!(socket.once || !socket.wanted, "{id:?} receives without end");
-        socket.once = true;
+        assert!(*socket.way.get_or_insert(way) == way, "{id:?} does not receive {way:?}");
         socket.wanted = true;
         if socket.receive == Receive::Off {
             self.arm_receive(id.0);
@@ -86,14 +87,16 @@ impl NetRing {
         socket.fed = false;
         socket.in_flight += 1;
         self.receives_armed += 1;
-        let entry = if socket.once {
-            // A length of 0 stands for the length of the buffer.
-            opcode::Recv::new(socket.ring_fd(), ptr::null_mut(), 0)
-                .buf_group(BUFFER_GROUP)
-                .build()
-                .flags(squeue::Flags::BUFFER_SELECT)
-        } else {
-            opcode::RecvMulti::new(socket.ring_fd(), BUFFER_GROUP).build()
+        let entry = match socket.way {
+            Some(Way::Once) => {
+                // A length of 0 stands for the length of the buffer. To wait for readiness before the
+                // first try (POLL_FIRST) saves 1 % of a request and its answer: too little to tell.
+                opcode::Recv::new(socket.ring_fd(), ptr::null_mut(), 0)
+                    .buf_group(BUFFER_GROUP)
+                    .build()
+                    .flags(squeue::Flags::BUFFER_SELECT)
+            }
+            _ => opcode::RecvMulti::new(socket.ring_fd(), BUFFER_GROUP).build(),
         };
         let entry = entry.user_data(Operation::Receive.on(slot));
         // SAFETY: the kernel writes to provided buffers only; see `BufferRing` and `Drop`.
@@ -150,7 +153,7 @@ impl NetRing {
         match buffer {
             Some(buffer) if length > 0 && !closing => {
                 socket.fed = true;
-                if socket.once {
+                if socket.way == Some(Way::Once) {
                     socket.wanted = false;
                 }
                 events.push(Event::Received { socket: id, buffer });
@@ -172,7 +175,7 @@ impl NetRing {
         }
     }
 
-    /// The multishot receive has left the kernel with `result`.
+    /// The receive has left the kernel with `result`.
     fn after_receive(&mut self, slot: Slot, result: i32, events: &mut Vec<Event>) {
         let Some(socket) = self.sockets.get_mut(slot) else { return };
         let end = match result {

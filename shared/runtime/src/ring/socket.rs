@@ -12,7 +12,16 @@ use io_uring::types;
 use super::address::RawAddress;
 use super::send::Sending;
 
-/// Where the multishot receive stands.
+/// How a socket receives, from its first receive on.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(super) enum Way {
+    /// Buffer after buffer, until it is paused.
+    WithoutEnd,
+    /// One buffer for each time that it is asked.
+    Once,
+}
+
+/// Where the receive stands.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(super) enum Receive {
     /// Not in the kernel.
@@ -41,8 +50,8 @@ pub(super) struct Socket {
     pub(super) receive: Receive,
     /// Whether the owner wants to receive now.
     pub(super) wanted: bool,
-    /// Whether the present wish is for one buffer only.
-    pub(super) once: bool,
+    /// Settled by the first receive.
+    pub(super) way: Option<Way>,
     /// Whether the present arming has brought anything: those that got nothing come first.
     pub(super) fed: bool,
     /// Whether the socket stands in the queue of the starved (it stays there through a pause).
@@ -60,7 +69,7 @@ impl Socket {
             fd,
             receive: Receive::Off,
             wanted: false,
-            once: false,
+            way: None,
             fed: false,
             in_line: false,
             writing: Writing::Open,

@@ -33,6 +33,57 @@ fn a_single_receive_brings_one_buffer_and_then_rests() {
 }
 
 #[test]
+fn a_single_receive_waits_for_a_silent_socket_and_finds_what_is_there() {
+    let mut bench = Bench::new(&small());
+    let (socket, mut far) = bench.pair();
+    for round in 0..20u8 {
+        let is_late = round % 2 == 0;
+        if !is_late {
+            far.write_all(&[round]).unwrap();
+        }
+        bench.ring.receive_once(socket);
+        if is_late {
+            assert!(bench.during(1).is_empty());
+            far.write_all(&[round]).unwrap();
+        }
+        assert_eq!(bench.receive(socket, 1), [round]);
+    }
+    bench.close(socket);
+}
+
+#[test]
+fn a_single_receive_can_be_withdrawn_and_asked_for_again() {
+    let mut bench = Bench::new(&RingSettings { buffer_bytes: 4, ..small() });
+    let (socket, mut far) = bench.pair();
+    for round in 0..4 {
+        bench.ring.receive_once(socket);
+        if round % 2 == 0 {
+            assert!(bench.during(1).is_empty(), "it is in the kernel");
+        }
+        bench.ring.pause_receive(socket);
+        if round >= 2 {
+            assert!(bench.during(1).is_empty(), "its cancel is over");
+        }
+        bench.ring.receive_once(socket);
+        far.write_all(b"onetwo").unwrap();
+        assert_eq!(bench.receive(socket, 4), b"onet");
+        assert!(bench.during(1).is_empty());
+        bench.ring.receive_once(socket);
+        assert_eq!(bench.receive(socket, 2), b"wo");
+    }
+}
+
+#[test]
+#[should_panic(expected = "does not receive Once")]
+fn a_socket_does_not_change_its_way_to_receive() {
+    let mut bench = Bench::new(&small());
+    let (socket, _far) = bench.pair();
+    bench.ring.start_receive(socket);
+    bench.ring.pause_receive(socket);
+    bench.ring.receive_once(socket);
+}
+
+#[test]
 fn a_received_buffer_travels_on_and_is_free_again() {
     let mut bench = Bench::new(&RingSettings { buffer_count: 2, ..small() });
     let (one, mut from) = bench.pair();
