@@ -171,7 +171,7 @@ pub enum Event {
         socket: SocketId,
         /// What `send` was given.
         data: SendData,
-        /// Whether all of it was sent.
+        /// Whether all of it was sent. If not, `NetRing::left_to_send` tells how much has not.
         result: Result<(), Errno>,
     },
     /// The socket is closed, nothing of it is in flight, and its id is dead.

@@ -122,6 +122,7 @@ impl NetRing {
         assert!(socket.sending.is_none(), "{id:?} has a send in flight");
         assert!(socket.writing == Writing::Open, "{id:?} has ended its writing half");
         if left == 0 {
+            socket.unsent = 0;
             let data = self.take_back(data);
             self.ready.push_back(Event::Sent { socket: id, data, result: Ok(()) });
             return;
@@ -135,10 +136,11 @@ impl NetRing {
         self.sockets.get(id.0).is_some_and(|socket| socket.sending.is_some())
     }
 
-    /// Bytes of the send in flight that are not known to have gone.
+    /// Bytes that are not known to have gone: of the send in flight, or of the last one if that has
+    /// failed. When they are all that it had, the peer has nothing of it.
     pub fn left_to_send(&self, id: SocketId) -> usize {
-        let sending = self.sockets.get(id.0).and_then(|socket| socket.sending.as_ref());
-        sending.map_or(0, |sending| sending.left)
+        let Some(socket) = self.sockets.get(id.0) else { return 0 };
+        socket.sending.as_ref().map_or(socket.unsent, |sending| sending.left)
     }
 
     /// Releases the received buffers among what a send no longer needs.
@@ -186,6 +188,7 @@ impl NetRing {
             None => return self.submit_send(slot),
         };
         let Some(sending) = socket.sending.take() else { return };
+        socket.unsent = sending.left;
         let ends = socket.writing == Writing::EndsAfterSend;
         if let Some(message) = sending.message
             && self.messages.len() < SPARE_MESSAGES

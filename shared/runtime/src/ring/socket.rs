@@ -60,6 +60,8 @@ pub(super) struct Socket {
     pub(super) closing: bool,
     pub(super) in_flight: u8,
     pub(super) sending: Option<Sending>,
+    /// Bytes of the last send that were left when it failed.
+    pub(super) unsent: usize,
     pub(super) address: Option<Box<RawAddress>>,
 }
 
@@ -76,6 +78,7 @@ impl Socket {
             closing: false,
             in_flight: 0,
             sending: None,
+            unsent: 0,
             address: None,
         }
     }

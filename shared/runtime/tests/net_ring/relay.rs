@@ -129,6 +129,28 @@ fn a_received_buffer_is_free_again_when_its_send_fails() {
 }
 
 #[test]
+fn a_send_that_failed_tells_how_much_has_not_gone() {
+    let mut bench = Bench::new(&small());
+    let (socket, mut far) = bench.pair();
+    bench.ring.send(socket, SendData::Buffer(vec![0; 4 << 20]));
+    let mut taken = vec![0; 3 << 20];
+    far.set_nonblocking(true).unwrap();
+    let mut got = 0;
+    while got < taken.len() {
+        got += far.read(&mut taken[got..]).unwrap_or(0);
+        assert!(bench.waiting().iter().all(|event| matches!(event, Event::Tick)));
+    }
+    drop(far);
+    assert!(matches!(bench.next(), Event::Sent { result: Err(_), .. }));
+    let left = bench.ring.left_to_send(socket);
+    assert!(left > 0 && left <= 1 << 20, "{left}");
+    bench.ring.send(socket, SendData::Buffer(vec![0; 5]));
+    assert!(matches!(bench.next(), Event::Sent { result: Err(_), .. }));
+    assert_eq!(bench.ring.left_to_send(socket), 5, "the peer has nothing of this one");
+    bench.close(socket);
+}
+
+#[test]
 fn single_receives_that_found_no_buffer_are_served_when_there_is_one() {
     let mut bench = Bench::new(&RingSettings { buffer_count: 1, ..small() });
     let (one, mut first) = bench.pair();
