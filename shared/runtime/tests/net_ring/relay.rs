@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
-use ringlet_runtime::ring::{Chunk, Event, ReceiveEnd, RingSettings, SendData};
+use ringlet_runtime::ring::{Chunk, Event, ReceiveEnd, RingSettings, SendData, SocketId};
 
 use crate::bench::{Bench, small};
 
@@ -126,6 +127,47 @@ fn a_received_buffer_is_free_again_when_its_send_fails() {
     assert!(matches!(bench.next(), Event::Sent { result: Err(_), .. }));
     assert_eq!(bench.ring.buffers_lent(), 0);
     bench.close(other);
+}
+
+/// A socket with a send in flight that begins with more than the peer takes and ends with a received
+/// buffer; and the far ends.
+fn hanging(bench: &mut Bench) -> (SocketId, [UnixStream; 2]) {
+    let (one, mut from) = bench.pair();
+    let (other, to) = bench.pair();
+    from.write_all(b"bytes").unwrap();
+    bench.ring.receive_once(one);
+    let Event::Received { buffer, .. } = bench.next() else { panic!("nothing received") };
+    let chunks = vec![Chunk::Owned(vec![0; 8 << 20]), Chunk::Received { buffer, range: 0..5 }];
+    bench.ring.send(other, SendData::Chunks(chunks));
+    assert!(bench.during(2).is_empty(), "the send hangs");
+    (other, [from, to])
+}
+
+#[test]
+fn a_received_buffer_is_free_again_only_when_its_send_has_ended() {
+    let mut bench = Bench::new(&small());
+    let (socket, _far) = hanging(&mut bench);
+    assert_eq!(bench.ring.buffers_lent(), 1);
+    bench.ring.close(socket);
+    assert_eq!(bench.ring.buffers_lent(), 1, "the kernel may still read it");
+    match bench.next() {
+        Event::Sent { data: SendData::Chunks(chunks), result: Err(_), .. } => {
+            assert_eq!(chunks.len(), 1);
+        }
+        event => panic!("unexpected {event:?}"),
+    }
+    assert_eq!(bench.ring.buffers_lent(), 0);
+    assert!(matches!(bench.next(), Event::Closed { .. }));
+}
+
+#[test]
+fn a_ring_may_end_while_received_buffers_travel_on() {
+    let mut bench = Bench::new(&small());
+    let (_, [_from, mut to]) = hanging(&mut bench);
+    drop(bench);
+    let mut rest = Vec::new();
+    to.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 8 << 20 && rest.iter().all(|&byte| byte == 0));
 }
 
 #[test]
