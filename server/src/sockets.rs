@@ -66,7 +66,11 @@ impl Core {
             Event::Closed { socket } => {
                 self.clients.remove(socket.index() as u32);
             }
-            Event::AcceptFailed { .. } | Event::Connected { .. } | Event::Woken | Event::Tick => {}
+            Event::AcceptFailed { .. }
+            | Event::Connected { .. }
+            | Event::Detached { .. }
+            | Event::Woken
+            | Event::Tick => {}
         }
     }
 

@@ -31,8 +31,8 @@ use io_uring::{opcode, types};
 pub use crate::buffers::ReceivedBuffer;
 use crate::buffers::{BUFFER_GROUP, BufferRing};
 use crate::preflight::PreflightError;
-use crate::sockets::Table;
 pub use crate::sockets::{ListenerId, SocketId};
+use crate::sockets::{Slot, Table};
 use crate::wake::WakeHandle;
 pub use address::SocketAddress;
 pub use event::{Chunk, Errno, Event, ReceiveEnd, SendData};
@@ -75,6 +75,8 @@ pub struct NetRing {
     rung: Vec<WakeHandle>,
     /// Events that calls have caused since the last wait.
     ready: VecDeque<Event>,
+    /// Sockets that were told since the last wait to leave.
+    detaches: Vec<Slot>,
     batch: Vec<Completion>,
     events_per_wait: usize,
     receives_armed: u64,
@@ -110,6 +112,7 @@ impl NetRing {
             bell,
             rung: Vec::new(),
             ready: VecDeque::new(),
+            detaches: Vec::new(),
             batch: Vec::with_capacity(settings.events_per_wait),
             events_per_wait: settings.events_per_wait.max(1),
             receives_armed: 0,
@@ -141,7 +144,7 @@ impl NetRing {
         self.listeners.recycle();
         self.return_buffers();
         self.woken = false;
-        let has_events = !self.ready.is_empty();
+        let seen = events.len();
         while let Some(event) = self.ready.pop_front() {
             if let Event::Closed { socket } = event {
                 let idle = self.sockets.remove(socket.0).is_some_and(|one| one.in_flight == 0);
@@ -149,7 +152,10 @@ impl NetRing {
             }
             events.push(event);
         }
-        if mode == Wait::Block && !has_events && !self.queue.has_completion() {
+        while let Some(slot) = self.detaches.pop() {
+            self.finish_detach(slot, events);
+        }
+        if mode == Wait::Block && events.len() == seen && !self.queue.has_completion() {
             self.queue.enter(1)?;
         } else if self.queue.needs_enter() {
             self.queue.enter(0)?;
@@ -240,7 +246,7 @@ impl NetRing {
             Operation::Send => self.on_send(slot, completion, events),
             Operation::Accept => self.on_accept(slot, completion, events),
             Operation::Connect => self.on_connect(slot, completion, events),
-            Operation::CancelReceive => self.on_cancel_receive(slot, events),
+            Operation::CancelReceive => self.on_cancel_receive(slot, completion, events),
             Operation::CancelSocket => self.on_cancel_socket(slot, completion, events),
             Operation::CancelAccept => self.on_cancel_accept(slot),
             Operation::Tick => self.on_tick(slot.generation, completion, events),

@@ -1,9 +1,9 @@
 //! Ends of sockets: half close, close, and handing a socket over.
 //!
 //! Job: end a socket without losing a completion of it.
-//! In: shutdown, close, detach. Out: `Closed` events.
-//! Invariant: the descriptor is closed, and the id dies, only after the last completion, in the
-//! wait that delivers `Closed`.
+//! In: shutdown, close, detach. Out: `Closed` and `Detached` events.
+//! Invariant: the descriptor is closed or handed out, and the id dies, only after the last completion,
+//! in the wait that delivers `Closed` or `Detached`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -42,6 +42,7 @@ impl NetRing {
     pub fn close(&mut self, id: SocketId) {
         let socket = self.open_socket_mut(id);
         socket.closing = true;
+        socket.detaching = false;
         socket.wanted = false;
         // Buffers that come back must not arm a receive on a descriptor about to be closed.
         if socket.receive == Receive::Starved {
@@ -79,6 +80,24 @@ impl NetRing {
         self.sockets.remove(id.0).map(|socket| socket.fd)
     }
 
+    /// As [`NetRing::detach`] for a socket with a receive pending, such as an idle connection: withdraws
+    /// the receive. Then there is one of two events. Either `Detached`, and the id is dead. Or
+    /// `Received` or `ReceiveEnded`, if something came first: then the socket stays, as if it had only
+    /// been paused. A `send`, a receive or a `close` before that takes it back: the socket stays too.
+    ///
+    /// # Panics
+    /// If the socket is closed, connects, or has a send in flight.
+    pub fn begin_detach(&mut self, id: SocketId) {
+        let socket = self.open_socket_mut(id);
+        let is_quiet = socket.sending.is_none() && socket.address.is_none();
+        assert!(is_quiet, "{id:?} connects or has a send in flight");
+        if !std::mem::replace(&mut socket.detaching, true) {
+            // If nothing is in flight, no completion will tell; the next wait does.
+            self.detaches.push(id.0);
+        }
+        self.pause_receive(id);
+    }
+
     pub(super) fn open_socket_mut(&mut self, id: SocketId) -> &mut Socket {
         let socket = self.sockets.get_mut(id.0);
         match socket {
@@ -99,6 +118,14 @@ impl NetRing {
         if done {
             self.sockets.remove(slot);
             events.push(Event::Closed { socket: SocketId(slot) });
+        }
+    }
+
+    /// Hands the descriptor out if the socket is to leave and nothing of it is in flight any more.
+    pub(super) fn finish_detach(&mut self, slot: Slot, events: &mut Vec<Event>) {
+        let done = self.sockets.get(slot).is_some_and(|one| one.detaching && one.in_flight == 0);
+        if done && let Some(socket) = self.sockets.remove(slot) {
+            events.push(Event::Detached { socket: SocketId(slot), fd: socket.fd });
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Job: the vocabulary between a [`NetRing`](super::NetRing) and its core.
 //! In: completions. Out: [`Event`] values, in the order in which the operations completed.
-//! Invariant: an event names a socket that lived when the event was made; `Closed` is its last.
+//! Invariant: an event names a socket that lived when the event was made; `Closed` or `Detached` is its
+//! last.
 
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 
 use crate::buffers::{BufferRing, ReceivedBuffer};
 use crate::sockets::{ListenerId, SocketId};
@@ -178,6 +180,14 @@ pub enum Event {
     Closed {
         /// Which socket.
         socket: SocketId,
+    },
+    /// What `begin_detach` was called for: nothing of the socket is in flight, nothing that has come is
+    /// lost, and its id is dead.
+    Detached {
+        /// Which socket it was.
+        socket: SocketId,
+        /// What another ring can adopt.
+        fd: OwnedFd,
     },
     /// Another core or thread rang.
     Woken,

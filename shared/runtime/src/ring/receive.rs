@@ -59,6 +59,7 @@ impl NetRing {
         let socket = self.open_socket_mut(id);
         assert!(*socket.way.get_or_insert(way) == way, "{id:?} does not receive {way:?}");
         socket.wanted = true;
+        socket.detaching = false;
         if socket.receive == Receive::Off {
             self.arm_receive(id.0);
         }
@@ -153,6 +154,7 @@ impl NetRing {
         match buffer {
             Some(buffer) if length > 0 && !closing => {
                 socket.fed = true;
+                socket.detaching = false;
                 if socket.way == Some(Way::Once) {
                     socket.wanted = false;
                 }
@@ -166,6 +168,7 @@ impl NetRing {
                 self.after_receive(slot, completion.result, events);
             }
             self.finish_close(slot, events);
+            self.finish_detach(slot, events);
         } else {
             // A cancel that found the receive at work has to be repeated.
             let Some(socket) = self.sockets.get_mut(slot) else { return };
@@ -196,6 +199,7 @@ impl NetRing {
             },
         };
         socket.receive = Receive::Ended;
+        socket.detaching = false;
         events.push(Event::ReceiveEnded { socket: SocketId(slot), end });
     }
 
@@ -205,13 +209,23 @@ impl NetRing {
         }
     }
 
-    pub(super) fn on_cancel_receive(&mut self, slot: Slot, events: &mut Vec<Event>) {
+    pub(super) fn on_cancel_receive(
+        &mut self,
+        slot: Slot,
+        completion: Completion,
+        events: &mut Vec<Event>,
+    ) {
         let Some(socket) = self.sockets.get_mut(slot) else { return };
         socket.in_flight -= 1;
         if socket.receive == Receive::Cancelling {
             // Either the end of the receive is on its way, or the cancel has missed it.
             socket.receive = Receive::Armed;
+            if socket.detaching && completion.result < 0 {
+                // Nothing else would end it while the peer is silent.
+                self.cancel_receive(slot);
+            }
         }
         self.finish_close(slot, events);
+        self.finish_detach(slot, events);
     }
 }

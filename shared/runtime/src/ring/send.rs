@@ -121,6 +121,7 @@ impl NetRing {
         let socket = self.open_socket_mut(id);
         assert!(socket.sending.is_none(), "{id:?} has a send in flight");
         assert!(socket.writing == Writing::Open, "{id:?} has ended its writing half");
+        socket.detaching = false;
         if left == 0 {
             socket.unsent = 0;
             let data = self.take_back(data);

@@ -58,6 +58,8 @@ pub(super) struct Socket {
     pub(super) in_line: bool,
     pub(super) writing: Writing,
     pub(super) closing: bool,
+    /// Whether the socket leaves the ring when nothing of it is in flight any more.
+    pub(super) detaching: bool,
     pub(super) in_flight: u8,
     pub(super) sending: Option<Sending>,
     /// Bytes of the last send that were left when it failed.
@@ -76,6 +78,7 @@ impl Socket {
             in_line: false,
             writing: Writing::Open,
             closing: false,
+            detaching: false,
             in_flight: 0,
             sending: None,
             unsent: 0,

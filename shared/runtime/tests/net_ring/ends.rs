@@ -200,6 +200,104 @@ fn a_socket_moves_from_core_to_core() {
 }
 
 #[test]
+fn an_idle_socket_moves_from_core_to_core_and_loses_nothing() {
+    let mut bench = Bench::new(&small());
+    let mut other = Bench::new(&small());
+    for round in 0..200u8 {
+        let (socket, mut far) = bench.pair();
+        if round % 4 != 0 {
+            bench.ring.receive_once(socket);
+        }
+        if round % 4 >= 2 {
+            assert!(bench.waiting().iter().all(|event| matches!(event, Event::Tick)));
+        }
+        if round % 8 < 4 {
+            far.write_all(&[round]).unwrap();
+        }
+        bench.ring.begin_detach(socket);
+        bench.ring.begin_detach(socket);
+        assert!(bench.ring.is_open(socket), "it may still turn out otherwise");
+        match bench.next() {
+            Event::Detached { socket: from, fd } => {
+                assert_eq!(from, socket);
+                assert!(!bench.ring.is_open(socket));
+                let new = other.ring.adopt(fd).unwrap();
+                far.write_all(b"!").unwrap();
+                other.ring.receive_once(new);
+                let expected = if round % 8 < 4 { vec![round, b'!'] } else { vec![b'!'] };
+                assert_eq!(other.receive(new, expected.len()), expected);
+                other.close(new);
+            }
+            Event::Received { socket: from, buffer } => {
+                assert_eq!((from, bench.ring.bytes(&buffer)), (socket, &[round][..]));
+                bench.ring.release(buffer);
+                assert!(bench.during(0).is_empty());
+                bench.close(socket);
+            }
+            event => panic!("unexpected {event:?}"),
+        }
+    }
+    assert_eq!((bench.ring.socket_count(), bench.ring.buffers_lent()), (0, 0));
+}
+
+#[test]
+fn an_idle_socket_that_ends_does_not_move() {
+    let mut bench = Bench::new(&small());
+    let (socket, far) = bench.pair();
+    bench.ring.receive_once(socket);
+    bench.ring.submit().unwrap();
+    drop(far);
+    bench.ring.begin_detach(socket);
+    match bench.next() {
+        Event::ReceiveEnded { socket: ended, .. } => {
+            assert_eq!(ended, socket);
+            assert!(bench.during(2).is_empty(), "the move is void");
+            bench.close(socket);
+        }
+        // The cancel was first: then the next ring hears of the end.
+        Event::Detached { fd, .. } => {
+            let socket = bench.ring.adopt(fd).unwrap();
+            bench.ring.receive_once(socket);
+            assert!(matches!(bench.next(), Event::ReceiveEnded { .. }));
+        }
+        event => panic!("unexpected {event:?}"),
+    }
+}
+
+#[test]
+fn a_socket_that_was_to_move_can_be_taken_back() {
+    let mut bench = Bench::new(&small());
+    let (socket, mut far) = bench.pair();
+    for is_in_kernel in [false, true] {
+        bench.ring.receive_once(socket);
+        if is_in_kernel {
+            assert!(bench.during(1).is_empty());
+        }
+        bench.ring.begin_detach(socket);
+        bench.ring.send(socket, SendData::Buffer(b"stay".to_vec()));
+        assert!(matches!(bench.next(), Event::Sent { result: Ok(()), .. }));
+        assert!(bench.during(2).is_empty());
+        bench.ring.begin_detach(socket);
+        bench.ring.receive_once(socket);
+        far.write_all(b"I do").unwrap();
+        assert_eq!(bench.receive(socket, 4), b"I do");
+    }
+    bench.ring.receive_once(socket);
+    bench.ring.begin_detach(socket);
+    bench.close(socket);
+    assert!(bench.during(2).is_empty());
+}
+
+#[test]
+#[should_panic(expected = "has a send in flight")]
+fn moving_a_socket_that_sends_is_a_bug() {
+    let mut bench = Bench::new(&small());
+    let (socket, _far) = bench.pair();
+    bench.ring.send(socket, SendData::Buffer(b"one".to_vec()));
+    bench.ring.begin_detach(socket);
+}
+
+#[test]
 fn dropping_a_ring_with_everything_in_flight_lets_go_of_it() {
     let mut far_ends = Vec::new();
     {
