@@ -67,6 +67,7 @@ impl Core {
                 self.clients.remove(socket.index() as u32);
             }
             Event::AcceptFailed { .. }
+            | Event::ListenerClosed { .. }
             | Event::Connected { .. }
             | Event::Detached { .. }
             | Event::Woken

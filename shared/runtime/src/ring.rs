@@ -248,7 +248,7 @@ impl NetRing {
             Operation::Connect => self.on_connect(slot, completion, events),
             Operation::CancelReceive => self.on_cancel_receive(slot, completion, events),
             Operation::CancelSocket => self.on_cancel_socket(slot, completion, events),
-            Operation::CancelAccept => self.on_cancel_accept(slot),
+            Operation::CancelAccept => self.on_cancel_accept(slot, completion, events),
             Operation::Tick => self.on_tick(slot.generation, completion, events),
             Operation::WakePoll => {
                 self.note_wake(events);

@@ -146,6 +146,11 @@ pub enum Event {
         /// Why.
         errno: Errno,
     },
+    /// A listener that was told to stop is closed: it accepts nothing more, and its id is dead.
+    ListenerClosed {
+        /// Which listener.
+        listener: ListenerId,
+    },
     /// A `connect` has ended. After an error the socket must still be closed.
     Connected {
         /// The socket that `connect` gave.
