@@ -60,13 +60,14 @@ impl NetRing {
         unsafe { self.queue.push(entry) };
     }
 
-    /// As [`NetRing::close`], but what the kernel has not sent yet is dropped and the peer gets a reset:
-    /// it cannot take the end for an orderly one.
+    /// As [`NetRing::close`], but the peer of a TCP connection gets a reset, and cannot take the end for
+    /// an orderly one. What has not been sent is dropped.
     ///
     /// # Panics
     /// If the socket has been closed before.
     pub fn close_with_reset(&mut self, id: SocketId) {
-        options::drop_unsent(&self.open_socket_mut(id).fd);
+        // Not SO_LINGER, which waits for the close: a shutdown before that would send an orderly end.
+        options::abort(&self.open_socket_mut(id).fd);
         self.close(id);
     }
 

@@ -137,11 +137,14 @@ pub(crate) fn set_keepalive(fd: &OwnedFd, idle_s: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the close drop what has not been sent and reset the connection.
-pub(crate) fn drop_unsent(fd: &OwnedFd) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // It fails only where there is no connection to reset.
-    let _ = set_value(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger);
+/// Drops what has come and what has not been sent, and resets the connection.
+pub(crate) fn abort(fd: &OwnedFd) {
+    let nobody =
+        libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    let length = size_of_val(&nobody) as libc::socklen_t;
+    // SAFETY: pointer and length describe `nobody`, which outlives the call. It fails only where there
+    // is no connection to reset.
+    unsafe { libc::connect(fd.as_raw_fd(), &raw const nobody, length) };
 }
 
 pub(crate) fn set_option(
@@ -150,19 +153,15 @@ pub(crate) fn set_option(
     name: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
-    set_value(fd, level, name, &value)
-}
-
-fn set_value<T: Copy>(
-    fd: &OwnedFd,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: &T,
-) -> io::Result<()> {
-    let length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads.
+    // SAFETY: the kernel reads one `int`, which outlives the call.
     check(unsafe {
-        libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length)
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
     })?;
     Ok(())
 }

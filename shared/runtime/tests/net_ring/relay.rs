@@ -211,10 +211,36 @@ fn single_receives_that_found_no_buffer_are_served_when_there_is_one() {
 fn a_reset_is_no_orderly_end() {
     let mut bench = Bench::new(&small());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let socket = bench.ring.adopt(OwnedFd::from(listener.accept().unwrap().0)).unwrap();
-    bench.ring.close_with_reset(socket);
-    assert!(matches!(bench.next(), Event::Closed { .. }));
-    let error = far.read(&mut [0]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    for round in 0..40 {
+        let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = bench.ring.adopt(OwnedFd::from(listener.accept().unwrap().0)).unwrap();
+        // With every kind of operation in flight, in the kernel or on the way there, or just over.
+        if round & 1 != 0 {
+            bench.ring.receive_once(socket);
+        }
+        match round % 5 {
+            0 => {}
+            1 | 2 => bench.ring.send(socket, SendData::Buffer(vec![0; 16 << 20])),
+            _ => bench.ring.send(socket, SendData::Buffer(b"few".to_vec())),
+        }
+        if round & 2 != 0 {
+            bench.ring.submit().unwrap();
+        }
+        if round & 4 != 0 {
+            far.write_all(b"unread").unwrap();
+        }
+        bench.ring.close_with_reset(socket);
+        let mut events = Vec::new();
+        while !matches!(events.last(), Some(Event::Closed { .. })) {
+            events.push(bench.next());
+        }
+        for event in events {
+            match event {
+                Event::Sent { .. } | Event::Closed { .. } => {}
+                event => panic!("unexpected {event:?}"),
+            }
+        }
+        let error = far.read_to_end(&mut Vec::new()).expect_err("no orderly end");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "round {round}");
+    }
 }
