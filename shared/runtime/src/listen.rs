@@ -10,13 +10,12 @@ mod unix;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
 use crate::ring::SocketAddress;
-use crate::ring::address::RawAddress;
-use crate::ring::options::{self, check, set_option};
+use crate::ring::options::{self, bind, check, set_option, stream_socket};
 pub use unix::SocketFile;
 
 /// How often, and after what pause, an address in use is tried again.
@@ -205,17 +204,9 @@ pub(crate) fn nameless() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn stream_socket(family: libc::c_int, flags: libc::c_int) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
-    // SAFETY: socket(2) takes no memory; the result is checked.
-    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
-    // SAFETY: a fresh descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Binds, and waits a little for an address in use: the listener of a process that was killed lives
-/// on until the kernel has taken its io_uring apart, some tens of milliseconds later, and a
-/// restarted server must not fail for that.
+/// Binds, and waits a little for an address in use: the listener of a process that was killed lives on
+/// until the kernel has taken its io_uring apart, some tens of milliseconds later, and a restarted
+/// server must not fail for that.
 fn bind_patiently(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
     for _ in 0..PATIENCE {
         match bind(socket, address) {
@@ -224,14 +215,6 @@ fn bind_patiently(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
         }
     }
     bind(socket, address)
-}
-
-fn bind(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
-    let raw = RawAddress::new(address)?;
-    let (pointer, length) = raw.as_raw();
-    // SAFETY: pointer and length describe `raw`, which outlives the call.
-    check(unsafe { libc::bind(socket.as_raw_fd(), pointer, length) })?;
-    Ok(())
 }
 
 fn start_listening(socket: &OwnedFd, backlog: u32) -> io::Result<()> {

@@ -5,7 +5,7 @@
 //! Invariant: the address stays until the connect has completed.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use io_uring::opcode;
 
@@ -32,13 +32,7 @@ impl NetRing {
     /// When there is no descriptor or no room for another socket, or the address is no valid one.
     pub fn connect(&mut self, address: &SocketAddress) -> io::Result<SocketId> {
         let raw = Box::new(RawAddress::new(address)?);
-        // SAFETY: socket(2) takes no memory; the result is checked.
-        let fd = unsafe { libc::socket(raw.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a fresh descriptor that nobody else owns.
-        let id = self.insert(unsafe { OwnedFd::from_raw_fd(fd) })?;
+        let id = self.insert(options::stream_socket(raw.family(), 0)?)?;
         let socket = self.open_socket_mut(id);
         let (pointer, length) = raw.as_raw();
         let entry = opcode::Connect::new(socket.ring_fd(), pointer, length)

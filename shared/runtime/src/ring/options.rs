@@ -6,7 +6,7 @@
 //! Invariant: no call here blocks, and none touches what is in flight.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::address::RawAddress;
 use super::{NetRing, SocketAddress};
@@ -107,6 +107,24 @@ fn count_bytes(fd: &OwnedFd, request: libc::Ioctl) -> io::Result<usize> {
 /// The bound address of a socket outside a ring.
 pub(crate) fn local_address(fd: &OwnedFd) -> io::Result<SocketAddress> {
     address(fd, libc::getsockname)
+}
+
+/// A fresh stream socket.
+pub(crate) fn stream_socket(family: libc::c_int, flags: libc::c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
+    // SAFETY: socket(2) takes no memory; the result is checked.
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Binds a socket to an address.
+pub(crate) fn bind(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
+    let raw = RawAddress::new(address)?;
+    let (pointer, length) = raw.as_raw();
+    // SAFETY: pointer and length describe `raw`, which outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), pointer, length) })?;
+    Ok(())
 }
 
 /// An operation on a non-blocking descriptor would fail with EAGAIN instead of waiting in the ring.
