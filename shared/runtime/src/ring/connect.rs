@@ -5,15 +5,17 @@
 //! Invariant: the address stays until the connect has completed.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use io_uring::opcode;
 
 use super::address::RawAddress;
 use super::operation::Operation;
+use super::options::{self, bind, set_option};
 use super::queue::Completion;
 use super::socket::Socket;
-use super::{Errno, Event, NetRing, SocketAddress, options};
+use super::{Errno, Event, NetRing, SocketAddress};
 use crate::sockets::{Slot, SocketId};
 
 impl NetRing {
@@ -26,13 +28,36 @@ impl NetRing {
         self.insert(fd)
     }
 
-    /// Begins to connect; `Event::Connected` tells how it ends. `close` gives it up.
+    /// Begins to connect; `Event::Connected` tells how it ends. `close` gives it up. TCP_NODELAY is
+    /// set, as it is on accepted sockets by default.
     ///
     /// # Errors
     /// When there is no descriptor or no room for another socket, or the address is no valid one.
     pub fn connect(&mut self, address: &SocketAddress) -> io::Result<SocketId> {
+        self.connect_from(address, None)
+    }
+
+    /// As [`NetRing::connect`], from an address of this machine. The port is chosen when it
+    /// connects, so that one port serves connections to several destinations.
+    ///
+    /// # Errors
+    /// Also when this machine has no such address, or it is of another family.
+    pub fn connect_from(
+        &mut self,
+        address: &SocketAddress,
+        source: Option<IpAddr>,
+    ) -> io::Result<SocketId> {
         let raw = Box::new(RawAddress::new(address)?);
-        let id = self.insert(options::stream_socket(raw.family(), 0)?)?;
+        let fd = options::stream_socket(raw.family(), 0)?;
+        if !address.is_unix() {
+            options::set_no_delay(&fd, true)?;
+        }
+        if let Some(source) = source {
+            // This option of IPv4 serves IPv6 as well.
+            set_option(&fd, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+            bind(&fd, &SocketAddress::Ip(SocketAddr::new(source, 0)))?;
+        }
+        let id = self.insert(fd)?;
         let socket = self.open_socket_mut(id);
         let (pointer, length) = raw.as_raw();
         let entry = opcode::Connect::new(socket.ring_fd(), pointer, length)

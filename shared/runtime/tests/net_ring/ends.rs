@@ -1,7 +1,7 @@
 //! How sockets begin and end: connect, refuse, close, hand over.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -38,6 +38,31 @@ fn an_outgoing_connection_carries_bytes() {
     assert_eq!(bench.receive(socket, 7), b"welcome");
     bench.close(socket);
     assert_eq!(far.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_has_the_source_that_was_asked_for() {
+    let mut bench = Bench::new(&small());
+    for (at, source) in [("127.0.0.1:0", "127.0.0.2"), ("[::1]:0", "::1")] {
+        let listener = TcpListener::bind(at).unwrap();
+        let address = SocketAddress::Ip(listener.local_addr().unwrap());
+        let source: IpAddr = source.parse().unwrap();
+        let socket = bench.ring.connect_from(&address, Some(source)).unwrap();
+        let here = bench.ring.local_address(socket).unwrap();
+        assert_eq!(here, SocketAddress::Ip(SocketAddr::new(source, 0)), "the port comes later");
+        assert_eq!(connected(&mut bench), Ok(()));
+        let (_far, peer) = listener.accept().unwrap();
+        assert_eq!(peer.ip(), source);
+        let near = TcpStream::from(bench.ring.detach(socket).unwrap());
+        assert!(near.nodelay().unwrap());
+        let other: IpAddr = if source.is_ipv4() { "::1" } else { "127.0.0.1" }.parse().unwrap();
+        assert!(bench.ring.connect_from(&address, Some(other)).is_err());
+        let foreign = "192.0.2.1".parse().unwrap();
+        assert!(bench.ring.connect_from(&address, Some(foreign)).is_err());
+    }
+    let path = Path::new("/nowhere/at/all").into();
+    assert!(bench.ring.connect_from(&path, Some(Ipv4Addr::LOCALHOST.into())).is_err());
+    assert_eq!(bench.ring.socket_count(), 0);
 }
 
 #[test]
@@ -180,7 +205,7 @@ fn a_socket_moves_from_core_to_core() {
     let mut bench = Bench::new(&small());
     bench.ring.listen(listeners.remove(0)).unwrap();
     let SocketAddress::Ip(address) = address else { panic!("no IP address") };
-    let mut client = std::net::TcpStream::connect(address).unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"follow me").unwrap();
     let Event::Accepted { socket, .. } = bench.next() else { panic!("no connection") };
     let fd = bench.ring.detach(socket).expect("nothing is in flight yet");
