@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use ringlet_runtime::ring::{Event, RingSettings, SendData, SocketId};
+use ringlet_runtime::ring::{Chunk, Event, RingSettings, SendData, SocketId};
 
 use crate::bench::{Bench, small};
 use crate::seeds::{Random, seed};
@@ -154,5 +154,124 @@ fn judge(bench: &mut Bench, lives: &mut HashMap<SocketId, Life>, event: Event) {
         }
         Event::Tick => {}
         event => panic!("unexpected {event:?}"),
+    }
+}
+
+/// What the test knows of a socket that relays.
+#[derive(Default)]
+struct Relay {
+    far: Option<UnixStream>,
+    asked: bool,
+    closing: bool,
+    ended: bool,
+}
+
+#[test]
+fn random_relays_lose_no_buffer_and_no_socket() {
+    let mut random = Random(seed());
+    let mut bench = Bench::new(&RingSettings {
+        submissions: 8,
+        completions: 32,
+        buffer_count: 8,
+        buffer_bytes: 128,
+        tick_ms: 1,
+        ..small()
+    });
+    let mut relays: HashMap<SocketId, Relay> = HashMap::new();
+    let (mut travelled, mut moved) = (0, 0);
+    for _ in 0..20_000 {
+        drive(&mut bench, &mut relays, &mut random);
+        for event in bench.waiting() {
+            match event {
+                Event::Received { socket, buffer } => {
+                    let relay = relays.get_mut(&socket).expect("bytes for the living");
+                    assert!(std::mem::take(&mut relay.asked), "one buffer for each time asked");
+                    assert!(!relay.ended, "bytes after the end");
+                    let to = pick(&relays, &mut random).filter(|to| !bench.ring.is_sending(*to));
+                    if let Some(to) = to {
+                        travelled += 1;
+                        let range = 0..random.below(buffer.len() as u64 + 1) as usize;
+                        let chunk = Chunk::Received { buffer, range };
+                        bench.ring.send(to, SendData::Chunks(vec![chunk]));
+                    } else {
+                        bench.ring.release(buffer);
+                    }
+                }
+                Event::ReceiveEnded { socket, .. } => {
+                    let relay = relays.get_mut(&socket).expect("an end for the living");
+                    assert!(!std::mem::replace(&mut relay.ended, true), "only one end");
+                }
+                Event::Sent { socket, .. } => assert!(relays.contains_key(&socket)),
+                Event::Detached { socket, fd } => {
+                    let relay = relays.remove(&socket).expect("a living socket");
+                    assert!(!relay.closing, "a closed socket does not move");
+                    let socket = bench.ring.adopt(fd).unwrap();
+                    relays.insert(socket, Relay { far: relay.far, ..Relay::default() });
+                    moved += 1;
+                }
+                Event::Closed { socket } => {
+                    assert!(relays.remove(&socket).expect("one death per life").closing);
+                }
+                Event::Tick => {}
+                event => panic!("unexpected {event:?}"),
+            }
+        }
+    }
+    assert!(travelled > 500 && moved > 200, "{travelled} buffers and {moved} sockets have moved");
+    for (socket, relay) in &relays {
+        if !relay.closing {
+            bench.ring.close(*socket);
+        }
+    }
+    while bench.ring.socket_count() > 0 {
+        if let Event::Received { buffer, .. } = bench.any() {
+            bench.ring.release(buffer);
+        }
+    }
+    assert_eq!(bench.ring.buffers_lent(), 0);
+}
+
+fn pick(relays: &HashMap<SocketId, Relay>, random: &mut Random) -> Option<SocketId> {
+    let mut open: Vec<_> =
+        relays.iter().filter(|(_, relay)| !relay.closing).map(|(id, _)| *id).collect();
+    open.sort_by_key(|id| id.to_bits());
+    (!open.is_empty()).then(|| open[random.below(open.len() as u64) as usize])
+}
+
+fn drive(bench: &mut Bench, relays: &mut HashMap<SocketId, Relay>, random: &mut Random) {
+    let choice = random.below(12);
+    if choice == 0 && relays.len() < 40 {
+        let (socket, far) = bench.pair();
+        far.set_nonblocking(true).unwrap();
+        relays.insert(socket, Relay { far: Some(far), ..Relay::default() });
+        return;
+    }
+    let Some(socket) = pick(relays, random) else { return };
+    let relay = relays.get_mut(&socket).unwrap();
+    let mut scratch = vec![1; random.below(500) as usize + 1];
+    match choice {
+        1 => {
+            relay.closing = true;
+            match random.below(2) {
+                0 => bench.ring.close(socket),
+                _ => bench.ring.close_with_reset(socket),
+            }
+        }
+        2 if random.below(4) == 0 => relay.far = None,
+        3 | 4 if !bench.ring.is_sending(socket) => bench.ring.begin_detach(socket),
+        5 | 6 => {
+            if let Some(far) = &mut relay.far {
+                let _ = far.read(&mut scratch);
+            }
+        }
+        7 | 8 => {
+            if let Some(far) = &mut relay.far {
+                let _ = far.write(&scratch);
+            }
+        }
+        _ => {
+            relay.asked = true;
+            bench.ring.receive_once(socket);
+        }
     }
 }
