@@ -82,8 +82,8 @@ impl NetRing {
     }
 
     /// Stops accepting, delivers the connections that wait in the kernel, and closes the listening
-    /// socket; `Event::ListenerClosed` is the last of it. A client is turned away only from then on: a
-    /// new listener on the same address should be there before.
+    /// socket; `Event::ListenerClosed` is the last of it. A client is turned away only from then
+    /// on: a new listener on the same address should be there before.
     pub fn stop_listening(&mut self, id: ListenerId) {
         let Some(listener) = self.listeners.get_mut(id.0) else { return };
         if listener.stopping == Stopping::No {
@@ -93,8 +93,8 @@ impl NetRing {
     }
 
     /// Leaves new connections to wait in the kernel, as many as the backlog holds, until
-    /// `resume_accept`. Those that the kernel has accepted meanwhile are still delivered. A listener
-    /// among several of one address keeps its share of the connections: they wait for this one.
+    /// `resume_accept`. Those that the kernel has accepted meanwhile are still delivered. A
+    /// listener among several of one address keeps its share of the connections: they wait for it.
     pub fn pause_accept(&mut self, id: ListenerId) {
         let Some(listener) = self.listeners.get_mut(id.0) else { return };
         listener.paused = true;

@@ -2,8 +2,8 @@
 //!
 //! Job: end a socket without losing a completion of it.
 //! In: shutdown, close, detach. Out: `Closed` and `Detached` events.
-//! Invariant: the descriptor is closed or handed out, and the id dies, only after the last completion,
-//! in the wait that delivers `Closed` or `Detached`.
+//! Invariant: the descriptor is closed or handed out, and the id dies, only after the last
+//! completion, in the wait that delivers `Closed` or `Detached`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -16,7 +16,10 @@ use super::{Event, NetRing, options};
 use crate::sockets::{Slot, SocketId};
 
 impl NetRing {
-    /// Whether the id names a socket that has not been told to close.
+    /// Whether the id names a socket that has not been told to close. The calls that panic on
+    /// others do so because it is the owner who ends a socket, by `close` or `detach`: one that has
+    /// failed stays open until then. Only `begin_detach` leaves the end to the ring; between it
+    /// and the event that follows, whoever wants to use the socket asks here first.
     pub fn is_open(&self, id: SocketId) -> bool {
         self.sockets.get(id.0).is_some_and(|socket| !socket.closing)
     }
@@ -60,13 +63,13 @@ impl NetRing {
         unsafe { self.queue.push(entry) };
     }
 
-    /// As [`NetRing::close`], but the peer of a TCP connection gets a reset, and cannot take the end for
-    /// an orderly one. What has not been sent is dropped.
+    /// As [`NetRing::close`], but the peer of a TCP connection gets a reset, and cannot take the
+    /// end for an orderly one. What has not been sent is dropped.
     ///
     /// # Panics
     /// If the socket has been closed before.
     pub fn close_with_reset(&mut self, id: SocketId) {
-        // Not SO_LINGER, which waits for the close: a shutdown before that would send an orderly end.
+        // Not SO_LINGER, which waits for the close: a shutdown before would send an orderly end.
         options::abort(&self.open_socket_mut(id).fd);
         self.close(id);
     }
@@ -81,10 +84,11 @@ impl NetRing {
         self.sockets.remove(id.0).map(|socket| socket.fd)
     }
 
-    /// As [`NetRing::detach`] for a socket with a receive pending, such as an idle connection: withdraws
-    /// the receive. Then there is one of two events. Either `Detached`, and the id is dead. Or
-    /// `Received` or `ReceiveEnded`, if something came first: then the socket stays, as if it had only
-    /// been paused. A `send`, a receive or a `close` before that takes it back: the socket stays too.
+    /// As [`NetRing::detach`] for a socket with a receive pending, such as an idle connection:
+    /// withdraws the receive. Then there is one of two events. Either `Detached`, and the id is
+    /// dead. Or `Received` or `ReceiveEnded`, if something came first: then the socket stays, as if
+    /// it had only been paused. A `send`, a receive or a `close` before either event takes the
+    /// wish back, and the socket stays too.
     ///
     /// # Panics
     /// If the socket is closed, connects, or has a send in flight.

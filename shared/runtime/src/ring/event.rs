@@ -2,8 +2,8 @@
 //!
 //! Job: the vocabulary between a [`NetRing`](super::NetRing) and its core.
 //! In: completions. Out: [`Event`] values, in the order in which the operations completed.
-//! Invariant: an event names a socket that lived when the event was made; `Closed` or `Detached` is its
-//! last.
+//! Invariant: an event names a socket that lived when the event was made; `Closed` or `Detached`
+//! is its last.
 
 use std::fmt;
 use std::io;
@@ -186,8 +186,8 @@ pub enum Event {
         /// Which socket.
         socket: SocketId,
     },
-    /// What `begin_detach` was called for: nothing of the socket is in flight, nothing that has come is
-    /// lost, and its id is dead.
+    /// What `begin_detach` was called for: nothing of the socket is in flight, nothing that has
+    /// come is lost, and its id is dead.
     Detached {
         /// Which socket it was.
         socket: SocketId,

@@ -160,8 +160,8 @@ pub(crate) fn abort(fd: &OwnedFd) {
     let nobody =
         libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
     let length = size_of_val(&nobody) as libc::socklen_t;
-    // SAFETY: pointer and length describe `nobody`, which outlives the call. It fails only where there
-    // is no connection to reset.
+    // SAFETY: pointer and length describe `nobody`, which outlives the call. It fails only where
+    // there is no connection to reset.
     unsafe { libc::connect(fd.as_raw_fd(), &raw const nobody, length) };
 }
 

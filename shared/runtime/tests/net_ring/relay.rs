@@ -129,8 +129,8 @@ fn a_received_buffer_is_free_again_when_its_send_fails() {
     bench.close(other);
 }
 
-/// A socket with a send in flight that begins with more than the peer takes and ends with a received
-/// buffer; and the far ends.
+/// A socket with a send in flight that begins with more than the peer takes and ends with a
+/// received buffer; and the far ends.
 fn hanging(bench: &mut Bench) -> (SocketId, [UnixStream; 2]) {
     let (one, mut from) = bench.pair();
     let (other, to) = bench.pair();
