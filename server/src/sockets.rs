@@ -66,12 +66,10 @@ impl Core {
             Event::Closed { socket } => {
                 self.clients.remove(socket.index() as u32);
             }
-            Event::AcceptFailed { .. }
-            | Event::ListenerClosed { .. }
-            | Event::Connected { .. }
-            | Event::Detached { .. }
-            | Event::Woken
-            | Event::Tick => {}
+            // The server neither connects nor hands sockets on.
+            Event::Connected { .. } | Event::Detached { .. } => {}
+            Event::AcceptFailed { .. } | Event::ListenerClosed { .. } => {}
+            Event::Woken | Event::Tick => {}
         }
     }
 

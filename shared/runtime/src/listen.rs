@@ -204,9 +204,9 @@ pub(crate) fn nameless() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Binds, and waits a little for an address in use: the listener of a process that was killed lives on
-/// until the kernel has taken its io_uring apart, some tens of milliseconds later, and a restarted
-/// server must not fail for that.
+/// Binds, and waits a little for an address in use: the listener of a process that was killed lives
+/// on until the kernel has taken its io_uring apart, some tens of milliseconds later, and a
+/// restarted server must not fail for that.
 fn bind_patiently(socket: &OwnedFd, address: &SocketAddress) -> io::Result<()> {
     for _ in 0..PATIENCE {
         match bind(socket, address) {

@@ -12,7 +12,7 @@ use io_uring::{opcode, types};
 use super::operation::Operation;
 use super::queue::Completion;
 use super::socket::{Receive, Socket, Writing};
-use super::{Event, NetRing, options};
+use super::{Event, NetRing};
 use crate::sockets::{Slot, SocketId};
 
 impl NetRing {
@@ -70,7 +70,7 @@ impl NetRing {
     /// If the socket has been closed before.
     pub fn close_with_reset(&mut self, id: SocketId) {
         // Not SO_LINGER, which waits for the close: a shutdown before would send an orderly end.
-        options::abort(&self.open_socket_mut(id).fd);
+        abort(self.open_socket_mut(id));
         self.close(id);
     }
 
@@ -155,4 +155,14 @@ fn shut_down(socket: &Socket, how: libc::c_int) {
     // SAFETY: takes no memory. It fails only where there is no connection any more, and then the
     // receive and the send tell.
     unsafe { libc::shutdown(socket.fd.as_raw_fd(), how) };
+}
+
+/// Drops what has come and what has not been sent, and resets the connection.
+fn abort(socket: &Socket) {
+    let nobody =
+        libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    let length = size_of_val(&nobody) as libc::socklen_t;
+    // SAFETY: pointer and length describe `nobody`, which outlives the call. It fails only where
+    // there is no connection to reset.
+    unsafe { libc::connect(socket.fd.as_raw_fd(), &raw const nobody, length) };
 }

@@ -64,8 +64,8 @@ pub enum Chunk {
     Owned(Vec<u8>),
     /// Bytes that others read as well, for instance a value of the store.
     Shared(bytes::Bytes),
-    /// A part of what this ring has received. The ring takes the buffer back by itself: such a chunk
-    /// does not come back with [`Event::Sent`].
+    /// A part of what this ring has received. The ring takes the buffer back by itself when the
+    /// send has ended, well or not: such a chunk does not come back with [`Event::Sent`].
     Received {
         /// Where the bytes are.
         buffer: ReceivedBuffer,

@@ -155,16 +155,6 @@ pub(crate) fn set_keepalive(fd: &OwnedFd, idle_s: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Drops what has come and what has not been sent, and resets the connection.
-pub(crate) fn abort(fd: &OwnedFd) {
-    let nobody =
-        libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
-    let length = size_of_val(&nobody) as libc::socklen_t;
-    // SAFETY: pointer and length describe `nobody`, which outlives the call. It fails only where
-    // there is no connection to reset.
-    unsafe { libc::connect(fd.as_raw_fd(), &raw const nobody, length) };
-}
-
 pub(crate) fn set_option(
     fd: &OwnedFd,
     level: libc::c_int,

@@ -44,9 +44,9 @@ impl NetRing {
         self.receive(id, Way::WithoutEnd);
     }
 
-    /// Receives once: brings one `Received`, of one buffer at most, or `ReceiveEnded`. So what has come
-    /// and is not worked off is bounded by what the owner asks for. Does nothing while such a receive
-    /// is pending, or after `ReceiveEnded`. `pause_receive` withdraws it.
+    /// Receives once: brings one `Received`, of one buffer at most, or `ReceiveEnded`. So what has
+    /// come and is not worked off is bounded by what the owner asks for. Does nothing while such a
+    /// receive is pending, or after `ReceiveEnded`. `pause_receive` withdraws it.
     ///
     /// # Panics
     /// If the socket is closed, or has been told to `start_receive`: a socket receives in one of

@@ -163,9 +163,9 @@ impl NetRing {
         let Some(sending) = socket.sending.as_mut() else { return };
         let entry = sending.entry(fd, &self.buffers).user_data(Operation::Send.on(slot));
         socket.in_flight += 1;
-        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and immutable) or
-        // in a received buffer, which goes back to the kernel only after `take_back`; the header is
-        // boxed; and `Sending` keeps all of them until the completion.
+        // SAFETY: the bytes are on the heap (in vectors that nobody touches, or shared and
+        // immutable) or in a received buffer, which goes back to the kernel only after `take_back`;
+        // the header is boxed; and `Sending` keeps all of them until the completion.
         unsafe { self.queue.push(entry) };
     }
 

@@ -1,4 +1,5 @@
-//! What a relay needs: receives that are asked for one by one, received buffers that travel on, resets.
+//! What a relay needs: receives that are asked for one by one, received buffers that travel on,
+//! resets.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
