@@ -277,7 +277,7 @@ stage_fuzz() {
     local target folder=shared/protocol/fuzz
     run_tests 'bounded fuzzing' cargo test -p ringlet-protocol --test fuzz
     cargo fuzz --version >/dev/null 2>&1 || return 0
-    for target in request reply; do
+    for target in request reply http1_request http1_response; do
         mkdir -p "$folder/corpus/$target"
         check "fuzz $target" env RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $folder $target \
             $folder/corpus/$target $folder/seeds/$target -- -max_total_time=30

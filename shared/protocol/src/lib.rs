@@ -1,4 +1,4 @@
-//! Job: the Redis wire protocol: requests in, replies out, and replies read back.
+//! Job: the Redis wire protocol (requests in, replies out, and replies read back), HTTP/1 messages.
 //! In: bytes that somebody else received. Out: words of commands, and bytes that somebody else
 //! sends.
 //! Invariant: no I/O, no clock, no unsafe code; memory grows only with bytes that truly arrived.
@@ -8,8 +8,10 @@
 pub mod arguments;
 pub mod command;
 mod framing;
+pub mod http1;
 pub mod inline;
 mod protocol_error;
+pub mod proxy_protocol;
 pub mod reply;
 mod reply_buffer;
 pub mod request;

@@ -12,18 +12,34 @@ use ringlet_base::limits::LARGE_ARGUMENT_BYTES;
 use ringlet_base::random::Random;
 use ringlet_protocol::command::write_command;
 
+#[path = "../fuzz/promises/http1_body.rs"]
+mod http1_body;
+#[path = "../fuzz/promises/http1_request.rs"]
+mod http1_request;
+#[path = "../fuzz/promises/http1_response.rs"]
+mod http1_response;
 #[path = "../fuzz/promises/reply.rs"]
 mod reply;
 #[path = "../fuzz/promises/request.rs"]
 mod request;
 
-/// About five seconds for both targets.
+/// About three seconds for each target.
 const REQUESTS: usize = 400_000;
 const REPLIES: usize = 5_000_000;
+const HTTP1_REQUESTS: usize = 200_000;
+const HTTP1_RESPONSES: usize = 200_000;
 const INPUT_BYTES_MAX: usize = 40_000;
-/// What the grammars are made of; random bytes alone seldom get past the first check.
-const MARKS: &[u8] = b"*$%~>|+-:_#,(!=\n\0\"'01";
-const WORDS: &[&[u8]] = &[
+
+/// What inputs are made of; random bytes alone seldom get past the first check.
+struct Grammar {
+    marks: &'static [u8],
+    words: &'static [&'static [u8]],
+    /// An input that is almost right, if tokens alone do not make one.
+    fresh: Option<fn(&mut Random) -> Vec<u8>>,
+}
+
+const RESP_MARKS: &[u8] = b"*$%~>|+-:_#,(!=\n\0\"'01";
+const RESP_WORDS: &[&[u8]] = &[
     b"\r\n",
     b"$-1\r\n",
     b"*0\r\n",
@@ -37,6 +53,27 @@ const WORDS: &[&[u8]] = &[
     b"536870912",
     b"4294967297",
     b"9223372036854775808",
+];
+
+const HTTP1_MARKS: &[u8] = b"\r\n\0 \t:;,./?*#_-05aA\x7f\x85\xff";
+const HTTP1_WORDS: &[&[u8]] = &[
+    b"\r\n",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"5\r\nabcde\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+    b" HTTP/1.0\r\n",
+    b"Host: a\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Connection: close, upgrade, host\r\n",
+    b"Upgrade: h2c\r\n",
+    b"content_length: 5\r\n",
+    b"http://a",
+    b"chunked",
+    b"ffffffffffffffff",
+    b"101",
 ];
 
 fn seed() -> u64 {
@@ -78,10 +115,17 @@ fn index(random: &mut Random, length: usize) -> usize {
     random.below(length as u64) as usize
 }
 
-fn token(random: &mut Random) -> &'static [u8] {
-    match random.below(2) {
-        0 => std::slice::from_ref(&MARKS[index(random, MARKS.len())]),
-        _ => WORDS[index(random, WORDS.len())],
+impl Grammar {
+    fn token(&self, random: &mut Random) -> &'static [u8] {
+        match random.below(2) {
+            0 => std::slice::from_ref(&self.marks[index(random, self.marks.len())]),
+            _ => self.words[index(random, self.words.len())],
+        }
+    }
+
+    /// A few tokens in any order.
+    fn tokens(&self, random: &mut Random) -> Vec<u8> {
+        (0..random.below(12)).flat_map(|_| self.token(random)).copied().collect()
     }
 }
 
@@ -94,7 +138,7 @@ fn place(random: &mut Random, input: &[u8]) -> usize {
     }
 }
 
-fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[Vec<u8>]) {
+fn mutate(random: &mut Random, grammar: &Grammar, input: &mut Vec<u8>, others: &[Vec<u8>]) {
     let at = place(random, input);
     let end = (at + 1 + index(random, 12)).min(input.len());
     match random.below(6) {
@@ -111,7 +155,7 @@ fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[Vec<u8>]) {
         3 => input.truncate(at.max(1)),
         4 => input.extend_from_slice(&others[index(random, others.len())]),
         _ => {
-            let token = token(random);
+            let token = grammar.token(random);
             let over = end.min(at + index(random, token.len() + 1));
             input.splice(at..over, token.iter().copied());
         }
@@ -140,12 +184,27 @@ fn commands(random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// A few tokens in any order.
-fn tokens(random: &mut Random) -> Vec<u8> {
-    (0..random.below(12)).flat_map(|_| token(random)).copied().collect()
+/// The length of portions, then a start line and a few tokens: heads that are nearly right.
+fn http1_messages(random: &mut Random) -> Vec<u8> {
+    let mut input = vec![random.next_u64() as u8];
+    for _ in 0..random.below(4) {
+        input.extend_from_slice(match random.below(3) {
+            0 => b"GET / HTTP/1.1\r\nHost: a\r\n",
+            1 => b"POST /a?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n",
+            _ => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+        });
+        for _ in 0..random.below(3) {
+            input.extend_from_slice(HTTP1_WORDS[index(random, HTTP1_WORDS.len())]);
+        }
+        input.extend_from_slice(b"\r\n");
+        if random.below(2) == 0 {
+            input.extend_from_slice(b"5;a=b\r\nabcde\r\n0\r\nSum: 1\r\n\r\n");
+        }
+    }
+    input
 }
 
-fn fuzz(target: &str, count: usize, check: fn(&[u8]), fresh: fn(&mut Random) -> Vec<u8>) {
+fn fuzz(target: &str, count: usize, check: fn(&[u8]), grammar: &Grammar) {
     let seeds = seeds(target);
     for input in &seeds {
         hold(check, input);
@@ -153,12 +212,14 @@ fn fuzz(target: &str, count: usize, check: fn(&[u8]), fresh: fn(&mut Random) -> 
     let mut random = Random::new(seed());
     for _ in 0..count {
         let mut input = match random.below(3) {
-            0 => fresh(&mut random),
-            1 => tokens(&mut random),
+            0 | 1 => match grammar.fresh {
+                Some(fresh) if random.below(2) == 0 => fresh(&mut random),
+                _ => grammar.tokens(&mut random),
+            },
             _ => seeds[index(&mut random, seeds.len())].clone(),
         };
         for _ in 0..random.below(5) {
-            mutate(&mut random, &mut input, &seeds);
+            mutate(&mut random, grammar, &mut input, &seeds);
         }
         hold(check, &input);
     }
@@ -166,10 +227,24 @@ fn fuzz(target: &str, count: usize, check: fn(&[u8]), fresh: fn(&mut Random) -> 
 
 #[test]
 fn requests_keep_the_promises_of_their_fuzz_target() {
-    fuzz("request", REQUESTS, request::check, commands);
+    let grammar = Grammar { marks: RESP_MARKS, words: RESP_WORDS, fresh: Some(commands) };
+    fuzz("request", REQUESTS, request::check, &grammar);
 }
 
 #[test]
 fn replies_keep_the_promises_of_their_fuzz_target() {
-    fuzz("reply", REPLIES, reply::check, tokens);
+    let grammar = Grammar { marks: RESP_MARKS, words: RESP_WORDS, fresh: None };
+    fuzz("reply", REPLIES, reply::check, &grammar);
+}
+
+#[test]
+fn http1_requests_keep_the_promises_of_their_fuzz_target() {
+    let grammar = Grammar { marks: HTTP1_MARKS, words: HTTP1_WORDS, fresh: Some(http1_messages) };
+    fuzz("http1_request", HTTP1_REQUESTS, http1_request::check, &grammar);
+}
+
+#[test]
+fn http1_responses_keep_the_promises_of_their_fuzz_target() {
+    let grammar = Grammar { marks: HTTP1_MARKS, words: HTTP1_WORDS, fresh: Some(http1_messages) };
+    fuzz("http1_response", HTTP1_RESPONSES, http1_response::check, &grammar);
 }
