@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server/store", &["ringlet-base", "ringlet-runtime"]),
     ("server/check", &["ringlet-base", "ringlet-protocol"]),
     ("server", &["ringlet-base", "ringlet-protocol", "ringlet-runtime", "ringlet-store"]),
+    ("lb", &["ringlet-base", "ringlet-protocol", "ringlet-runtime"]),
     ("bench", &["ringlet-base", "ringlet-protocol"]),
 ];
 
