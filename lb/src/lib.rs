@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod balance;
 pub mod counters;
 pub mod limits;
 pub mod model;
