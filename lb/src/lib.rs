@@ -9,4 +9,5 @@ pub mod balance;
 pub mod counters;
 pub mod limits;
 pub mod model;
+pub mod route;
 pub mod state;
