@@ -7,7 +7,11 @@
 
 pub mod balance;
 pub mod counters;
+pub mod errors;
+pub mod forwarding;
 pub mod limits;
 pub mod model;
+pub mod rewrite;
 pub mod route;
 pub mod state;
+pub mod sticky;
