@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod cli;
+pub mod config;
 pub mod counters;
 pub mod errors;
 pub mod forwarding;
