@@ -11,6 +11,7 @@ pub mod config;
 pub mod counters;
 pub mod errors;
 pub mod forwarding;
+pub mod health;
 pub mod limits;
 pub mod model;
 pub mod rewrite;
