@@ -6,15 +6,30 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod borrow;
 pub mod cli;
+pub mod client;
 pub mod config;
+pub mod core;
+pub mod core_loop;
 pub mod counters;
 pub mod errors;
 pub mod forwarding;
 pub mod health;
+pub mod http;
 pub mod limits;
+pub mod line;
 pub mod model;
+pub mod pool;
+pub mod process;
+pub mod registry;
+pub mod resolve;
 pub mod rewrite;
 pub mod route;
+pub mod serve;
+pub mod shared;
+pub mod snapshot;
 pub mod state;
 pub mod sticky;
+pub mod tunnel;
+pub mod upstream;

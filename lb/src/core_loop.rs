@@ -1,0 +1,241 @@
+//! One pass after the other, for as long as the balancer runs.
+//!
+//! Job: wait, hand out events, timers and changes, and sweep what has grown old. In: the ring's events,
+//! new snapshots. Out: calls of the core. Invariant: a pass never waits but in the ring.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use ringlet_runtime::cores;
+use ringlet_runtime::ring::{Event, SocketId, Wait};
+use ringlet_runtime::{clock, ring};
+
+use crate::client::Phase;
+use crate::core::{Core, LocalListener};
+use crate::limits::{FOREIGN_LOAD_PERIOD_US, IDLE_SWEEP_PERIOD_MS, TICK_BUSY_MS, TICK_IDLE_MS};
+use crate::snapshot::Snapshot;
+
+/// What the loop remembers from pass to pass.
+#[derive(Default)]
+struct Progress {
+    /// The changes of servers that have been taken up.
+    changes: u64,
+    folded_us: u64,
+    swept_ms: i64,
+    was_busy: bool,
+    /// When the drain gives up waiting.
+    drained_by_ms: Option<i64>,
+    is_drained: bool,
+}
+
+/// Runs a core until the process ends.
+pub async fn run(mut core: Core) {
+    let mut events = Vec::new();
+    let mut expired = Vec::new();
+    let mut progress = Progress::default();
+    core.take_up_snapshot(true);
+    loop {
+        let may_sleep = core.runnable.is_empty() && core.inbox.prepare_sleep();
+        let wait = if may_sleep { Wait::Block } else { Wait::Poll };
+        if let Err(error) = core.ring.wait(&mut events, wait) {
+            tracing::error!("the net ring of core {} failed: {error}", core.index);
+            std::process::exit(1);
+        }
+        core.inbox.awake();
+        core.now_us = clock::monotonic_us() as u64;
+        core.now_ms = (core.now_us / 1000) as i64;
+        let ticked = core.pass(&mut events, &mut expired, &mut progress);
+        if core.shared.is_stopping.load(Ordering::Acquire) && core.is_drained(&mut progress) {
+            return;
+        }
+        if ticked || cores::executor_wants_visit() {
+            cores::yield_to_executor().await;
+        }
+    }
+}
+
+impl Core {
+    /// One pass; true when the tick has come.
+    fn pass(
+        &mut self,
+        events: &mut Vec<Event>,
+        expired: &mut Vec<SocketId>,
+        progress: &mut Progress,
+    ) -> bool {
+        if self.snapshot.generation != self.shared.published.generation() {
+            self.take_up_snapshot(false);
+        }
+        let changes = self.shared.changes.get();
+        if changes != progress.changes {
+            progress.changes = changes;
+            self.pools.refresh(self.now_ms);
+            self.leave_servers_that_are_down();
+            self.serve_all_waiting();
+        } else if self.now_us - progress.folded_us >= FOREIGN_LOAD_PERIOD_US {
+            progress.folded_us = self.now_us;
+            self.pools.fold(self.now_ms);
+        }
+        self.take_mail();
+        let mut ticked = false;
+        for event in events.drain(..) {
+            match event {
+                Event::Tick => ticked = true,
+                event => {
+                    progress.was_busy |= !matches!(event, Event::Woken);
+                    self.on_event(event);
+                    self.serve_ready_pools();
+                }
+            }
+        }
+        self.timers.advance(self.now_ms, expired);
+        for socket in expired.drain(..) {
+            self.on_timer(socket);
+            self.serve_ready_pools();
+        }
+        // Those that come anew are for the next pass.
+        for _ in 0..self.runnable.len() {
+            let Some(socket) = self.runnable.pop_front() else { break };
+            let Some(mut client) = self.clients.take(socket) else { continue };
+            if !client.line.is_closing && client.phase == Phase::Idle {
+                self.on_client_bytes(&mut client);
+            }
+            self.clients.put(client);
+        }
+        if ticked {
+            self.on_tick(progress);
+        }
+        ticked
+    }
+
+    fn on_tick(&mut self, progress: &mut Progress) {
+        let needs_time = std::mem::take(&mut progress.was_busy) || !self.timers.is_empty();
+        let tick_ms = if needs_time { TICK_BUSY_MS } else { TICK_IDLE_MS };
+        if self.ring.tick_ms() != tick_ms {
+            self.ring.set_tick_ms(tick_ms);
+        }
+        // Places that other cores have given back.
+        self.serve_all_waiting();
+        if self.now_ms - progress.swept_ms >= IDLE_SWEEP_PERIOD_MS {
+            progress.swept_ms = self.now_ms;
+            self.sweep_idle();
+        }
+    }
+
+    fn serve_ready_pools(&mut self) {
+        while let Some(pool) = self.ready_pools.pop() {
+            self.serve_waiting(pool);
+        }
+    }
+
+    fn serve_all_waiting(&mut self) {
+        for pool in 0..self.pools.pools.len() {
+            if !self.pools.pools[pool].waiting.is_empty() {
+                self.serve_waiting(pool);
+            }
+        }
+    }
+
+    /// Takes up the present snapshot between two passes.
+    fn take_up_snapshot(&mut self, is_first: bool) {
+        let snapshot = self.shared.published.get();
+        let orphans = self.pools.apply(&snapshot, self.now_ms);
+        for socket in orphans {
+            if let Some(mut upstream) = self.upstreams.take(socket) {
+                upstream.line.close(&mut self.ring, &mut self.spares);
+                self.upstreams.put(upstream);
+            }
+        }
+        if let Err(error) = self.update_listeners(&snapshot) {
+            tracing::error!("core {} cannot listen: {error}", self.index);
+            if is_first {
+                std::process::exit(1);
+            }
+        }
+        self.snapshot = snapshot;
+    }
+
+    fn update_listeners(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
+        let mut wanted = Vec::new();
+        for listener in &snapshot.listeners {
+            wanted.extend(listener.sockets.iter().map(|sockets| (sockets, listener)));
+        }
+        let ring: &mut ring::NetRing = &mut self.ring;
+        self.listeners.retain(|local| {
+            let stays = wanted.iter().any(|(sockets, _)| sockets.number == local.number);
+            if !stays {
+                ring.stop_listening(local.id);
+            }
+            stays
+        });
+        for (sockets, listener) in wanted {
+            let known = self.listeners.iter_mut().find(|local| local.number == sockets.number);
+            if let Some(known) = known {
+                known.shared = Rc::new(listener.clone());
+            } else if let Some(descriptor) = sockets.take(self.index) {
+                let id = self.ring.listen(descriptor)?;
+                let shared = Rc::new(listener.clone());
+                self.listeners.push(LocalListener { id, number: sockets.number, shared });
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes idle connections that have waited or lived too long.
+    fn sweep_idle(&mut self) {
+        let mut old = Vec::new();
+        for pool in &self.snapshot.pools {
+            let limits = pool.config.idle;
+            for state in &pool.servers {
+                let Some(server) = self.pools.server(state.slot) else { continue };
+                let is_old = |socket: &&SocketId| {
+                    self.upstreams.get(**socket).is_none_or(|upstream| {
+                        self.now_ms - upstream.idle_since_ms > i64::from(limits.timeout_ms)
+                            || self.now_ms - upstream.created_ms > i64::from(limits.lifetime_ms)
+                    })
+                };
+                old.extend(server.idle.iter().filter(is_old).copied());
+            }
+        }
+        for socket in old {
+            if let Some(mut upstream) = self.upstreams.take(socket) {
+                self.drop_idle(&mut upstream);
+                self.upstreams.put(upstream);
+            }
+        }
+    }
+
+    /// Drives the orderly end; true when this core may end.
+    fn is_drained(&mut self, progress: &mut Progress) -> bool {
+        if !self.is_draining {
+            self.is_draining = true;
+            for listener in self.listeners.drain(..) {
+                self.ring.stop_listening(listener.id);
+            }
+            self.ring.set_tick_ms(TICK_BUSY_MS);
+            self.close_silent_clients();
+        }
+        let drain_ms = i64::from(self.snapshot.global.drain_timeout_ms);
+        let by_ms = *progress.drained_by_ms.get_or_insert(self.now_ms + drain_ms);
+        if !progress.is_drained && (self.client_count == 0 || self.now_ms >= by_ms) {
+            progress.is_drained = true;
+            self.shared.draining.fetch_sub(1, Ordering::AcqRel);
+        }
+        progress.is_drained
+    }
+
+    fn close_silent_clients(&mut self) {
+        let is_silent = |phase| matches!(phase, Phase::Idle | Phase::Proxy);
+        let silent: Vec<SocketId> = self
+            .clients
+            .iter()
+            .filter(|client| is_silent(client.phase) && !client.line.is_closing)
+            .map(|client| client.line.socket)
+            .collect();
+        for socket in silent {
+            if let Some(mut client) = self.clients.take(socket) {
+                self.close_client(&mut client);
+                self.clients.put(client);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Responses that the balancer makes itself.
+//!
+//! Job: tell a client why it gets nothing else, and end or go on. In: a status and a text. Out: a
+//! response. Invariant: what follows on the connection is only read if everybody would agree where the
+//! next request begins.
+
+use crate::client::{Client, Phase, Stage};
+use crate::core::Core;
+use crate::errors::{ErrorContext, write_error};
+
+impl Core {
+    /// A request is refused, and the connection ends: where the next request begins is not known, or
+    /// this client should not go on.
+    pub fn refuse(&mut self, client: &mut Client, status: u16, text: &str) {
+        let row = client.listener.state.rows.of(self.index);
+        match status {
+            408 => row.request_timeouts.add(1),
+            _ => row.bad_requests.add(1),
+        }
+        client.closes_after = true;
+        client.phase = Phase::Exchange;
+        self.answer(client, status, text, false, 1);
+    }
+
+    /// A well-formed request cannot be served.
+    pub fn answer_failure(&mut self, client: &mut Client, status: u16, text: &str) {
+        let Some(exchange) = &client.exchange else { return };
+        if exchange.stage == Stage::Responding {
+            self.finish_exchange(client);
+            return self.reset_client(client);
+        }
+        let (is_head, minor) = (exchange.kind.is_head, exchange.version_minor);
+        client.closes_after =
+            !exchange.keeps_alive || !exchange.body.has_ended() || self.is_draining;
+        let text = format!("{text} (pool {})", exchange.pool.state.name);
+        self.finish_exchange(client);
+        self.answer(client, status, &text, is_head, minor);
+    }
+
+    fn answer(&mut self, client: &mut Client, status: u16, text: &str, is_head: bool, minor: u8) {
+        let listener = client.listener.clone();
+        let class = usize::from(status / 100).min(5);
+        listener.state.rows.of(self.index).responses[class].add(1);
+        let context = ErrorContext {
+            pages: &listener.config.error_pages,
+            client_minor: minor,
+            is_head,
+            keeps_alive: !client.closes_after,
+        };
+        client.line.append_with(&mut self.spares, |out| write_error(out, status, &text, &context));
+        client.line.flush(&mut self.ring);
+        self.next_request(client);
+    }
+}

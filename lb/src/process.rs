@@ -1,0 +1,202 @@
+//! The process: from a checked configuration to an orderly end.
+//!
+//! Job: preflight, sockets, threads, signals, reload. In: a configuration, and where to read the next
+//! one. Out: runs until it is told to stop.
+//! Invariant: a core serves only when every core is there; a configuration that cannot be taken up
+//! leaves everything as it was.
+
+use std::sync::{Arc, Barrier, Mutex};
+
+use crossbeam_channel::bounded;
+use ringlet_base::random::Random;
+use ringlet_protocol::http1::{RequestHead, ResponseHead};
+use ringlet_runtime::control::{Control, ControlHandler};
+use ringlet_runtime::mesh::{Inbox, Mesh};
+use ringlet_runtime::ring::{NetRing, RingSettings};
+use ringlet_runtime::signals::{HangUp, Signal, Signals};
+use ringlet_runtime::timers::TimerWheel;
+use ringlet_runtime::{clock, cores, preflight};
+
+use crate::borrow::Mail;
+use crate::core::Core;
+use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, TICK_BUSY_MS, mail_places};
+use crate::line::Spares;
+use crate::model::Configuration;
+use crate::pool::Pools;
+use crate::registry::Registry;
+use crate::shared::Shared;
+use crate::snapshot::Published;
+use crate::upstream::Places;
+use crate::{config, core_loop, resolve};
+
+/// Reads the configuration anew.
+pub type Reload = Box<dyn Fn() -> Result<Configuration, String> + Send>;
+
+/// What the control thread can be asked for.
+#[derive(Debug)]
+pub enum ControlCommand {
+    /// Read the configuration anew.
+    Reload,
+}
+
+struct Controller {
+    shared: Arc<Shared>,
+    registry: Arc<Mutex<Registry>>,
+    reload: Reload,
+}
+
+impl Controller {
+    fn reload(&self) {
+        let taken_up = (self.reload)().and_then(|configuration| {
+            let mut registry = self.registry.lock().map_err(|_| "the registry is broken")?;
+            registry.take_up(&configuration)
+        });
+        match taken_up {
+            Ok(snapshot) => {
+                let generation = snapshot.generation;
+                self.shared.published.publish(snapshot);
+                self.shared.wake_all();
+                tracing::info!("configuration {generation} is in use");
+            }
+            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+        }
+    }
+}
+
+impl ControlHandler for Controller {
+    type Command = ControlCommand;
+
+    fn command(&mut self, command: ControlCommand) {
+        match command {
+            ControlCommand::Reload => self.reload(),
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Terminate | Signal::Interrupt => {
+                tracing::info!("received {signal:?}: no new connections, requests in flight end");
+                self.shared.stop();
+            }
+            Signal::HangUp => self.reload(),
+        }
+    }
+}
+
+/// Runs the balancer until it is told to stop. Errors are for standard error.
+///
+/// # Errors
+/// When the machine lacks something, an address is taken, or a core cannot start.
+pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> {
+    let signals = Signals::block(HangUp::Report).map_err(|error| error.to_string())?;
+    let report = preflight::check();
+    if !report.is_ok() {
+        return Err(report.to_string());
+    }
+    let placement = cores::available_cores();
+    let count = match configuration.global.cores {
+        0 => placement.cores(),
+        cores => cores,
+    };
+    let mut registry = Registry::new(count);
+    let first = registry.take_up(configuration)?;
+    let registry = Arc::new(Mutex::new(registry));
+    let shared = Arc::new(Shared::new(Published::new(first), count));
+    let control = Control::start(Controller { shared: shared.clone(), registry, reload })
+        .map_err(|error| format!("cannot start the control thread: {error}"))?;
+    let handle = control.handle();
+    let _signal_thread = signals
+        .deliver(move |signal| handle.signal(signal))
+        .map_err(|error| format!("cannot start the signal thread: {error}"))?;
+    let (stop_resolver, resolver_stops) = bounded(0);
+    let for_resolver = shared.clone();
+    let resolver = std::thread::Builder::new()
+        .name("resolver".into())
+        .spawn(move || resolve::run(&for_resolver, &resolver_stops))
+        .map_err(|error| format!("cannot start the resolver thread: {error}"))?;
+    eprintln!("{}", config::summary(configuration, count, configuration.global.admin.as_deref()));
+    if let Some(warning) = placement.warning(count) {
+        tracing::warn!("{warning}");
+    }
+    let all_there = Arc::new(Barrier::new(count));
+    let for_cores = shared.clone();
+    let (mesh, inboxes) = Mesh::new(count, mail_places(count));
+    let inboxes: Arc<[Mutex<Option<Inbox<Mail>>>]> =
+        inboxes.into_iter().map(|inbox| Mutex::new(Some(inbox))).collect();
+    let result = cores::run(count, move |core| {
+        let (shared, all_there) = (for_cores.clone(), all_there.clone());
+        let (mesh, inboxes) = (mesh.clone(), inboxes.clone());
+        async move {
+            let inbox = inboxes[core.0].lock().ok().and_then(|mut inbox| inbox.take());
+            let inbox = inbox.expect("invariant: every core starts once");
+            match make_core(core.0, shared, mesh, inbox) {
+                Ok(core) => {
+                    // Nobody serves before everybody can be rung.
+                    if all_there.wait().is_leader() {
+                        tracing::info!("ready to accept connections");
+                    }
+                    core_loop::run(core).await;
+                }
+                Err(error) => {
+                    eprintln!("{error}");
+                    std::process::exit(1);
+                }
+            }
+        }
+    });
+    drop(stop_resolver);
+    // A panic there has been reported by the panic hook.
+    let _ = resolver.join();
+    drop(control);
+    result.map_err(|error| error.to_string())
+}
+
+fn make_core(
+    index: usize,
+    shared: Arc<Shared>,
+    mesh: Arc<Mesh<Mail>>,
+    inbox: Inbox<Mail>,
+) -> Result<Core, String> {
+    let snapshot = shared.published.get();
+    let cores = shared.bells.len();
+    let connections = snapshot.global.connections_max as usize;
+    let settings = RingSettings {
+        tick_ms: TICK_BUSY_MS,
+        buffer_count: RECEIVE_BUFFERS,
+        buffer_bytes: RECEIVE_BUFFER_BYTES,
+        // All clients may come to one core, each with a connection to a server.
+        max_sockets: (2 * connections + 4096).min(RingSettings::SOCKETS_MAX),
+        ..RingSettings::default()
+    };
+    let ring = NetRing::new(&settings).map_err(|error| error.to_string())?;
+    shared.bells[index].set(ring.wake_handle()).map_err(|_| "a core started twice")?;
+    let random = Random::from_system().map_err(|error| format!("no random numbers: {error}"))?;
+    let now_us = clock::monotonic_us();
+    let now_ms = now_us / 1000;
+    Ok(Core {
+        index,
+        ring,
+        pools: Pools::new(index, cores),
+        clients: Places::default(),
+        upstreams: Places::default(),
+        spares: Spares::default(),
+        timers: TimerWheel::new(now_ms),
+        now_ms,
+        now_us: now_us as u64,
+        random,
+        request_head: RequestHead::default(),
+        response_head: ResponseHead::default(),
+        runnable: std::collections::VecDeque::new(),
+        path: Vec::new(),
+        ready_pools: Vec::new(),
+        listeners: Vec::new(),
+        mesh,
+        inbox,
+        questions: 0,
+        leaving: Vec::new(),
+        client_count: 0,
+        is_draining: false,
+        snapshot,
+        shared,
+    })
+}

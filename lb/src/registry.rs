@@ -1,0 +1,213 @@
+//! What is running: the configuration, and the state that outlives it.
+//!
+//! Job: make a snapshot of a configuration, keeping the state of what has not changed. In: checked
+//! configurations. Out: snapshots with open sockets.
+//! Invariant: a configuration is taken up as a whole or not at all; a server of the same pool, name and
+//! address keeps its state, its slot and its connections; a listener's address stays open over a
+//! reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ringlet_runtime::listen::{self, ListenOptions};
+use ringlet_runtime::ring::SocketAddress;
+
+use crate::balance::Blueprint;
+use crate::model::{Configuration, Listener};
+use crate::resolve;
+use crate::route::Router;
+use crate::snapshot::{ListenerShared, ListeningSockets, PoolShared, Snapshot};
+use crate::state::{ListenerState, PoolState, ServerState};
+
+/// Makes snapshots.
+pub struct Registry {
+    cores: usize,
+    present: Option<Arc<Snapshot>>,
+    sockets_opened: u64,
+    /// Who has each slot. One that only this list knows is free.
+    servers: Vec<Arc<ServerState>>,
+}
+
+impl Registry {
+    /// Before the first configuration.
+    #[must_use]
+    pub fn new(cores: usize) -> Self {
+        Self { cores, present: None, sockets_opened: 0, servers: Vec::new() }
+    }
+
+    /// A snapshot of a configuration. It becomes the present one.
+    ///
+    /// # Errors
+    /// One line per address that cannot be listened on; then all is as before.
+    pub fn take_up(&mut self, configuration: &Configuration) -> Result<Arc<Snapshot>, String> {
+        let sockets = self.open(configuration)?;
+        let mut pools: Vec<Arc<PoolShared>> = match &self.present {
+            Some(present) => present.pools.iter().map(retired).collect(),
+            None => Vec::new(),
+        };
+        let mut slots = Vec::with_capacity(configuration.pools.len());
+        for config in &configuration.pools {
+            let slot = pools.iter().position(|pool| pool.state.name == config.name);
+            let slot = slot.unwrap_or(pools.len());
+            let pool = self.pool(config, slot);
+            match pools.get_mut(slot) {
+                Some(place) => *place = pool,
+                None => pools.push(pool),
+            }
+            slots.push(slot);
+        }
+        let listeners = configuration.listeners.iter().zip(sockets);
+        let listeners = listeners.map(|(config, sockets)| self.listener(config, sockets, &slots));
+        let snapshot = Arc::new(Snapshot {
+            generation: self.present.as_ref().map_or(1, |present| present.generation + 1),
+            global: configuration.global.clone(),
+            listeners: listeners.collect(),
+            pools,
+        });
+        self.present = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// The present snapshot.
+    #[must_use]
+    pub fn present(&self) -> Option<&Arc<Snapshot>> {
+        self.present.as_ref()
+    }
+
+    /// The sockets of each listener: those that are open already, and new ones.
+    fn open(
+        &mut self,
+        configuration: &Configuration,
+    ) -> Result<Vec<Vec<Arc<ListeningSockets>>>, String> {
+        let mut open: HashMap<&str, Arc<ListeningSockets>> = HashMap::new();
+        if let Some(present) = &self.present {
+            for listener in &present.listeners {
+                for (bind, sockets) in listener.config.binds.iter().zip(&listener.sockets) {
+                    open.insert(bind, sockets.clone());
+                }
+            }
+        }
+        let mut all = Vec::with_capacity(configuration.listeners.len());
+        let mut errors = Vec::new();
+        for listener in &configuration.listeners {
+            let mut sockets = Vec::with_capacity(listener.binds.len());
+            for bind in &listener.binds {
+                if let Some(known) = open.get(bind.as_str()) {
+                    sockets.push(known.clone());
+                    continue;
+                }
+                match listen_on(bind, self.cores) {
+                    Ok((descriptors, address)) => {
+                        self.sockets_opened += 1;
+                        sockets.push(Arc::new(ListeningSockets::new(
+                            address,
+                            self.sockets_opened,
+                            descriptors,
+                        )));
+                    }
+                    Err(error) => errors.push(format!("listener {}: {error}", listener.name)),
+                }
+            }
+            all.push(sockets);
+        }
+        if errors.is_empty() { Ok(all) } else { Err(errors.join("\n")) }
+    }
+
+    fn listener(
+        &self,
+        config: &Listener,
+        sockets: Vec<Arc<ListeningSockets>>,
+        slots: &[usize],
+    ) -> Arc<ListenerShared> {
+        let mut config = config.clone();
+        config.default_pool = config.default_pool.map(|pool| slots[pool]);
+        for route in &mut config.routes {
+            route.pool = slots[route.pool];
+        }
+        let before = self.present.iter().flat_map(|present| &present.listeners);
+        let state = before
+            .map(|listener| &listener.state)
+            .find(|state| state.name == config.name)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(ListenerState::new(&config.name, self.cores)));
+        Arc::new(ListenerShared { router: Router::new(&config), config, state, sockets })
+    }
+
+    fn pool(&mut self, config: &crate::model::Pool, slot: usize) -> Arc<PoolShared> {
+        let before = self.present.as_ref().and_then(|present| present.pools.get(slot)).cloned();
+        if let Some(before) = &before
+            && before.config == *config
+        {
+            return before.clone();
+        }
+        let state = match &before {
+            Some(before) => before.state.clone(),
+            None => Arc::new(PoolState::new(&config.name, self.cores)),
+        };
+        let servers = config.servers.iter().map(|server| {
+            let known =
+                before.iter().flat_map(|before| before.servers.iter().zip(&before.config.servers));
+            let mut known = known
+                .filter(|(state, _)| state.name == server.name && state.address == server.address);
+            match known.next() {
+                Some((state, old)) => {
+                    // What an administrator has set since stays, unless the file itself has changed.
+                    if old.weight != server.weight {
+                        state.set_weight(u32::from(server.weight));
+                    }
+                    if old.state != server.state {
+                        state.set_admin(server.state);
+                    }
+                    state.clone()
+                }
+                None => self.new_server(&config.name, server),
+            }
+        });
+        let servers = servers.collect();
+        Arc::new(PoolShared {
+            blueprint: Blueprint::new(config),
+            config: config.clone(),
+            state,
+            servers,
+        })
+    }
+
+    fn new_server(&mut self, pool: &str, server: &crate::model::Server) -> Arc<ServerState> {
+        let free = self.servers.iter().position(|state| Arc::strong_count(state) == 1);
+        let slot = free.unwrap_or(self.servers.len());
+        let state = Arc::new(ServerState::new(slot, pool, server, self.cores));
+        resolve::resolve(&state);
+        match self.servers.get_mut(slot) {
+            Some(place) => *place = state.clone(),
+            None => self.servers.push(state.clone()),
+        }
+        state
+    }
+}
+
+/// A pool that no configuration names: requests that are under way still know it.
+fn retired(pool: &Arc<PoolShared>) -> Arc<PoolShared> {
+    if pool.servers.is_empty() {
+        return pool.clone();
+    }
+    let config = crate::model::Pool { servers: Vec::new(), ..pool.config.clone() };
+    Arc::new(PoolShared {
+        blueprint: Blueprint::new(&config),
+        config,
+        state: pool.state.clone(),
+        servers: Vec::new(),
+    })
+}
+
+type Listening = (Vec<std::os::fd::OwnedFd>, String);
+
+fn listen_on(bind: &str, cores: usize) -> Result<Listening, String> {
+    let addresses = match bind.strip_prefix("unix:") {
+        Some(path) => vec![SocketAddress::Unix(path.into())],
+        None => resolve::look_up(bind)?,
+    };
+    let address = addresses.into_iter().next().ok_or_else(|| format!("{bind} has no address"))?;
+    let options = ListenOptions { backlog: 4096, ..ListenOptions::new(address) };
+    let (sockets, address) = listen::listen(&options, cores).map_err(|error| error.to_string())?;
+    Ok((sockets, address.to_string()))
+}
