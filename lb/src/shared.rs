@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use ringlet_runtime::wake::WakeHandle;
 
 use crate::snapshot::Published;
-use crate::state::Changes;
+use crate::state::{Changes, Watch};
 
 /// What all threads of the process share.
 pub struct Shared {
@@ -20,6 +20,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Rings each core.
     pub bells: Vec<OnceLock<WakeHandle>>,
+    /// For each core: something that it watches wants to be looked at.
+    alarms: Vec<AtomicBool>,
     /// Client connections of all cores.
     pub connections: AtomicU32,
     /// No new connections; those that are there may end.
@@ -36,6 +38,7 @@ impl Shared {
             published,
             changes: Changes::default(),
             bells: (0..cores).map(|_| OnceLock::new()).collect(),
+            alarms: (0..cores).map(|_| AtomicBool::new(false)).collect(),
             connections: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
             draining: AtomicUsize::new(cores),
@@ -47,6 +50,30 @@ impl Shared {
         for bell in self.bells.iter().filter_map(OnceLock::get) {
             bell.wake();
         }
+    }
+
+    /// A server has become more or less usable: all cores shall know at once, also those whose clients
+    /// wait for an answer that will not come.
+    pub fn note_change(&self) {
+        self.changes.note();
+        self.wake_all();
+    }
+
+    /// Has the core that watches something look at it at once. Costs one load while it has not looked.
+    pub fn alarm(&self, watch: &Watch) {
+        let Some(core) = watch.raise() else { return };
+        let Some(alarm) = self.alarms.get(core) else { return };
+        alarm.store(true, Ordering::Release);
+        if let Some(bell) = self.bells[core].get() {
+            bell.wake();
+        }
+    }
+
+    /// Whether something that `core` watches has been raised since the last time.
+    #[inline]
+    pub fn take_alarm(&self, core: usize) -> bool {
+        let alarm = &self.alarms[core];
+        alarm.load(Ordering::Relaxed) && alarm.swap(false, Ordering::AcqRel)
     }
 
     /// Asks for an orderly end.

@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringlet_runtime::ring::SocketAddress;
 
+pub use self::watch::Watch;
 use crate::counters::{Counter, Durations, Level, Rows};
 use crate::model::AdminState;
+
+mod watch;
 
 /// What the active check says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,10 @@ pub struct ServerState {
     pub changed_at_ms: AtomicI64,
     /// Why it is down or ejected, for people.
     reason: Mutex<String>,
+    /// When the last check began that it passed; `i64::MIN` if there was none.
+    pub check_passed_ms: AtomicI64,
+    /// Who checks it.
+    pub check_watch: Watch,
     /// Requests in flight on all cores, kept only for servers with a limit.
     taken: AtomicU32,
     /// Failures since the last success, over all cores.
@@ -129,6 +136,8 @@ impl ServerState {
             recovered_at_ms: AtomicI64::new(i64::MIN),
             changed_at_ms: AtomicI64::new(i64::MIN),
             reason: Mutex::new(String::new()),
+            check_passed_ms: AtomicI64::new(i64::MIN),
+            check_watch: Watch::default(),
             taken: AtomicU32::new(0),
             consecutive_failures: AtomicU32::new(0),
             rows: Rows::new(cores),
@@ -290,6 +299,8 @@ pub struct PoolState {
     pub queued: AtomicU32,
     /// Requests in flight on all cores, kept only for pools with a limit.
     pub taken: AtomicU32,
+    /// Who decides about its ejections.
+    pub ejection_watch: Watch,
     /// What each core counts.
     pub rows: Rows<PoolRow>,
 }
@@ -330,6 +341,7 @@ impl PoolState {
             is_panicking: AtomicBool::new(false),
             queued: AtomicU32::new(0),
             taken: AtomicU32::new(0),
+            ejection_watch: Watch::default(),
             rows: Rows::new(cores),
         }
     }

@@ -1,7 +1,7 @@
 //! Which core makes a check, and which checks are one and the same.
 //!
-//! Job: give every check, and every pool's ejection, to exactly one core. In: the configuration and
-//! the cores that run. Out: the checks of one core, each with the servers that its result is for.
+//! Job: give every check, and every pool's ejection, to exactly one core. In: the pools and the cores
+//! that run. Out: the checks of one core, each with the servers that its result is for.
 //! Invariant: probes per second do not depend on the number of cores; all cores name the same
 //! owner; when a core comes or goes only checks that move to or from it change their owner.
 //!
@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::model::{Check, Configuration, Pool, ProxyVersion, Server};
+use crate::model::{Check, Pool, ProxyVersion, Server};
 
 /// Everything that makes a check what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,16 +48,16 @@ impl CheckKey {
     }
 }
 
-/// The checks that `core` makes, out of `cores`.
+/// The checks of these pools that `core` makes, out of `cores`.
 #[must_use]
-pub fn owned_checks(
-    configuration: &Configuration,
+pub fn owned_checks<'a>(
+    pools: impl IntoIterator<Item = &'a Pool>,
     core: usize,
     cores: &[usize],
 ) -> Vec<OwnedCheck> {
     let mut checks: Vec<OwnedCheck> = Vec::new();
     let mut places: HashMap<CheckKey, usize> = HashMap::new();
-    for (pool_index, pool) in configuration.pools.iter().enumerate() {
+    for (pool_index, pool) in pools.into_iter().enumerate() {
         for (server_index, server) in pool.servers.iter().enumerate() {
             let Some(key) = CheckKey::of(pool, server) else { continue };
             if owner(&key, cores) != Some(core) {
@@ -106,8 +106,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        AdminState, Balance, CheckKind, Global, HashKey, IdleLimits, LogTarget, Mode, Retry,
-        Timeouts,
+        AdminState, Balance, CheckKind, HashKey, IdleLimits, Mode, Retry, Timeouts,
     };
 
     fn http(host: &str, path: &str) -> Check {
@@ -176,17 +175,6 @@ mod tests {
         }
     }
 
-    fn configuration(pools: Vec<Pool>) -> Configuration {
-        let global = Global {
-            cores: 0,
-            admin: None,
-            connections_max: 1,
-            drain_timeout_ms: 1,
-            log: LogTarget::Off,
-        };
-        Configuration { global, listeners: Vec::new(), pools }
-    }
-
     fn key(check: Check) -> CheckKey {
         CheckKey { address: "10.0.0.1:80".into(), sends_proxy: None, check }
     }
@@ -194,11 +182,11 @@ mod tests {
     #[test]
     fn probes_do_not_grow_with_cores() {
         let servers = (0..200).map(|number| server(&format!("10.0.0.{number}:80"))).collect();
-        let configuration = configuration(vec![pool(Some(http("a", "/")), servers)]);
+        let pools = [pool(Some(http("a", "/")), servers)];
         for count in [1, 2, 4, 16] {
             let cores: Vec<usize> = (0..count).collect();
             let owned: Vec<Vec<OwnedCheck>> =
-                cores.iter().map(|&core| owned_checks(&configuration, core, &cores)).collect();
+                cores.iter().map(|&core| owned_checks(&pools, core, &cores)).collect();
             let keys: HashSet<&CheckKey> = owned.iter().flatten().map(|one| &one.key).collect();
             assert_eq!((keys.len(), owned.iter().flatten().count()), (200, 200), "{count} cores");
             let largest = owned.iter().map(Vec::len).max().unwrap_or(0);
@@ -209,14 +197,14 @@ mod tests {
     #[test]
     fn pools_share_a_check_only_if_everything_is_the_same() {
         let one = || vec![server("10.0.0.1:80")];
-        let configuration = configuration(vec![
+        let pools = [
             pool(Some(http("a", "/")), one()),
             pool(Some(http("b", "/")), one()),
             pool(Some(http("a", "/")), one()),
             pool(None, one()),
             pool(Some(http("a", "/")), vec![Server { checked: false, ..server("10.0.0.1:80") }]),
-        ]);
-        let checks = owned_checks(&configuration, 0, &[0]);
+        ];
+        let checks = owned_checks(&pools, 0, &[0]);
         let servers: Vec<_> = checks.iter().map(|check| check.servers.clone()).collect();
         assert_eq!(servers, [vec![(0, 0), (2, 0)], vec![(1, 0)]]);
     }

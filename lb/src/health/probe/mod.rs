@@ -95,6 +95,12 @@ impl Probe {
         (out, self.verdict.clone())
     }
 
+    /// What is known so far.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
     /// Bytes have come.
     pub fn receive(&mut self, bytes: &[u8]) -> Verdict {
         if self.verdict == Verdict::More {
