@@ -21,6 +21,7 @@ use ringlet_runtime::ring::{
 use ringlet_runtime::timers::TimerWheel;
 
 use crate::borrow::{Leaving, Mail};
+use crate::checks::Watcher;
 use crate::client::{Client, Phase, Stage};
 use crate::line::Spares;
 use crate::model::Mode;
@@ -45,6 +46,8 @@ pub struct Core {
     pub clients: Places<Client>,
     /// Connections to servers.
     pub upstreams: Places<Upstream>,
+    /// Checks and ejections that this core decides about.
+    pub watcher: Watcher,
     /// Emptied buffers.
     pub spares: Spares,
     /// Deadlines of clients.
@@ -183,7 +186,7 @@ impl Core {
             }
             self.upstreams.put(upstream);
         } else {
-            self.ring.release(buffer);
+            self.on_probe_received(socket, buffer);
         }
     }
 
@@ -262,6 +265,8 @@ impl Core {
                 self.with_client_of(&mut upstream, busy, Self::drop_idle);
             }
             self.upstreams.put(upstream);
+        } else {
+            self.on_probe_receive_ended(socket, end);
         }
     }
 
@@ -305,6 +310,8 @@ impl Core {
                 self.with_client_of(&mut upstream, Self::on_upstream_sent, |_, _| {});
             }
             self.upstreams.put(upstream);
+        } else {
+            self.on_probe_sent(socket);
         }
     }
 
@@ -348,6 +355,8 @@ impl Core {
             self.client_count -= 1;
         } else if let Some(upstream) = self.upstreams.take(socket) {
             upstream.server.rows.of(self.index).open.fall();
+        } else {
+            self.on_probe_closed(socket);
         }
     }
 

@@ -69,6 +69,8 @@ impl Core {
         if changes != progress.changes {
             progress.changes = changes;
             self.pools.refresh(self.now_ms);
+            let snapshot = self.snapshot.clone();
+            self.refresh_checks(&snapshot);
             self.leave_servers_that_are_down();
             self.serve_all_waiting();
         } else if self.now_us - progress.folded_us >= FOREIGN_LOAD_PERIOD_US {
@@ -92,6 +94,7 @@ impl Core {
             self.on_timer(socket);
             self.serve_ready_pools();
         }
+        self.watch_servers();
         // Those that come anew are for the next pass.
         for _ in 0..self.runnable.len() {
             let Some(socket) = self.runnable.pop_front() else { break };
@@ -108,7 +111,9 @@ impl Core {
     }
 
     fn on_tick(&mut self, progress: &mut Progress) {
-        let needs_time = std::mem::take(&mut progress.was_busy) || !self.timers.is_empty();
+        let needs_time = std::mem::take(&mut progress.was_busy)
+            || !self.timers.is_empty()
+            || self.watcher.is_due_soon(self.now_ms);
         let tick_ms = if needs_time { TICK_BUSY_MS } else { TICK_IDLE_MS };
         if self.ring.tick_ms() != tick_ms {
             self.ring.set_tick_ms(tick_ms);
@@ -138,6 +143,7 @@ impl Core {
     /// Takes up the present snapshot between two passes.
     fn take_up_snapshot(&mut self, is_first: bool) {
         let snapshot = self.shared.published.get();
+        self.take_up_checks(&snapshot);
         let orphans = self.pools.apply(&snapshot, self.now_ms);
         for socket in orphans {
             if let Some(mut upstream) = self.upstreams.take(socket) {

@@ -7,6 +7,7 @@
 
 pub mod balance;
 pub mod borrow;
+pub mod checks;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -18,6 +18,7 @@ use ringlet_runtime::timers::TimerWheel;
 use ringlet_runtime::{clock, cores, preflight};
 
 use crate::borrow::Mail;
+use crate::checks::Watcher;
 use crate::core::Core;
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, TICK_BUSY_MS, mail_places};
 use crate::line::Spares;
@@ -179,6 +180,7 @@ fn make_core(
         pools: Pools::new(index, cores),
         clients: Places::default(),
         upstreams: Places::default(),
+        watcher: Watcher::new(index, cores, now_ms),
         spares: Spares::default(),
         timers: TimerWheel::new(now_ms),
         now_ms,

@@ -202,7 +202,9 @@ impl Core {
 
     /// A connection to a server stands, or does not.
     pub fn on_connected(&mut self, socket: SocketId, result: Result<(), Errno>) {
-        let Some(mut upstream) = self.upstreams.take(socket) else { return };
+        let Some(mut upstream) = self.upstreams.take(socket) else {
+            return self.on_probe_connected(socket, result);
+        };
         let client = upstream.client.and_then(|client| self.clients.take(client));
         match (client, result) {
             (Some(mut client), Ok(())) => {
