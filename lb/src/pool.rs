@@ -295,12 +295,20 @@ impl Pools {
 
     /// A server has answered after so many microseconds.
     pub fn observe(&mut self, slot: usize, latency_us: u32, now_ms: i64) {
+        self.learn(slot, |latency| latency.observe(latency_us, now_ms));
+    }
+
+    /// A server has not answered; see [`PeakEwma::observe_failure`].
+    pub fn observe_failure(&mut self, slot: usize, timeout_us: u32, now_ms: i64) {
+        self.learn(slot, |latency| latency.observe_failure(timeout_us, now_ms));
+    }
+
+    fn learn(&mut self, slot: usize, lesson: impl FnOnce(&mut PeakEwma)) {
         let core = self.core;
         let Some(Some(server)) = self.servers.get_mut(slot) else { return };
-        server.latency.observe(latency_us, now_ms);
-        for (word, place) in
-            server.latency.words().into_iter().zip(&server.state.rows.of(core).latency)
-        {
+        lesson(&mut server.latency);
+        let words = server.latency.words();
+        for (word, place) in words.into_iter().zip(&server.state.rows.of(core).latency) {
             place.store(word, Relaxed);
         }
     }

@@ -252,7 +252,9 @@ impl Core {
         exchange.stage = Stage::Awaiting;
         exchange.sent_us = self.now_us;
         match exchange.pool.config.mode {
-            Mode::Tcp => self.open_tunnel(client, upstream),
+            Mode::Tcp => {
+                self.open_tunnel(client, upstream);
+            }
             Mode::Http => self.send_request(client, upstream),
         }
     }
@@ -324,6 +326,7 @@ impl Core {
         let is_stale = failure == Failure::Broken && was_reused;
         if !is_stale {
             self.note_outcome(client, false);
+            self.note_no_answer(client, failure);
         }
         self.end_with_server(client);
         let Some(exchange) = &mut client.exchange else { return };
@@ -381,9 +384,8 @@ impl Core {
 
     /// How a server has done: for ejection.
     pub fn note_outcome(&mut self, client: &Client, is_good: bool) {
-        let Some(server) = client.exchange.as_ref().and_then(|exchange| exchange.server) else {
-            return;
-        };
+        let Some(exchange) = &client.exchange else { return };
+        let Some(server) = exchange.server else { return };
         let core = self.index;
         let Some(local) = self.pools.server(server) else { return };
         let row = local.state.rows.of(core);
@@ -392,7 +394,30 @@ impl Core {
             local.state.note_success();
         } else {
             row.failures.add(1);
-            local.state.note_failure();
+            let in_a_row = local.state.note_failure();
+            let ejection = exchange.pool.config.ejection.as_ref();
+            let limit = ejection.map_or(0, |ejection| ejection.consecutive_failures);
+            if limit > 0 && in_a_row.is_multiple_of(limit) {
+                self.shared.alarm(&exchange.pool.state.ejection_watch);
+            }
+        }
+    }
+
+    /// A server has not answered: balancers must not take it for fast, and its check shall look at once
+    /// if it cannot even be connected to. A response of 5xx is an answer: it took the time it took.
+    fn note_no_answer(&mut self, client: &Client, failure: Failure) {
+        let Some(exchange) = &client.exchange else { return };
+        let Some(server) = exchange.server else { return };
+        let timeout_us = exchange.pool.config.timeouts.server_ms.saturating_mul(1000);
+        match failure {
+            // So long it has taken at least.
+            Failure::Silent => self.pools.observe(server, timeout_us, self.now_ms),
+            _ => self.pools.observe_failure(server, timeout_us, self.now_ms),
+        }
+        if failure == Failure::Connect
+            && let Some(local) = self.pools.server(server)
+        {
+            self.shared.alarm(&local.state.check_watch);
         }
     }
 

@@ -16,11 +16,19 @@
 //! the same fading, and cores are merged in proportion to their counts: one that has just made its first
 //! request knows less than one that makes thousands.
 //!
-//! A request that failed should count as slow, not by the time to its failure: a server that refuses
-//! at once would otherwise look like the fastest.
+//! A request that got no answer counts as slow, not by the time to its failure: a server that refuses at
+//! once would otherwise look like the fastest. It counts as [`FAILURE_FACTOR`] times the estimate, at least
+//! [`FAILURE_US_MIN`] and at most the timeout for an answer. So one failure costs a server little and is
+//! forgotten after some [`TAU_MS`], and failures in a row soon cost it everything. The timeout for each
+//! failure would keep a server that has lost one connection from its work for a minute or more.
 
 /// Time in which what is known fades to 1/e.
 pub const TAU_MS: i64 = 10_000;
+
+/// How many times slower than it is known to be a server becomes by a failure.
+pub const FAILURE_FACTOR: f32 = 4.0;
+/// What a failure counts at least, in microseconds.
+pub const FAILURE_US_MIN: u32 = 10_000;
 
 /// One core's knowledge of one server's latency.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
@@ -37,6 +45,14 @@ impl PeakEwma {
         self.estimate_us = (self.estimate_us * decay).max(latency_us as f32);
         self.count = self.count * decay + 1.0;
         self.at_ms = self.at_ms.max(now_ms);
+    }
+
+    /// Takes in that no answer came, of which the longest may take `timeout_us`.
+    pub fn observe_failure(&mut self, timeout_us: u32, now_ms: i64) {
+        let known_us = self.estimate_us * self.decay(now_ms);
+        // `as` saturates.
+        let slower_us = (known_us * FAILURE_FACTOR) as u32;
+        self.observe(slower_us.max(FAILURE_US_MIN).min(timeout_us), now_ms);
     }
 
     fn decay(&self, now_ms: i64) -> f32 {
@@ -109,6 +125,23 @@ mod tests {
         assert_eq!(read(cell, 11_000), before);
         cell.observe(1_000, 41_000);
         assert_eq!(read(cell, 41_000), 1_000, "then it has faded to what is measured");
+    }
+
+    #[test]
+    fn a_failure_makes_slower_than_known_and_failures_in_a_row_very_slow() {
+        let mut cell = PeakEwma::default();
+        cell.observe_failure(30_000_000, 0);
+        assert_eq!(read(cell, 0), FAILURE_US_MIN);
+        cell.observe_failure(30_000_000, 0);
+        assert_eq!(read(cell, 0), 4 * FAILURE_US_MIN);
+        for _ in 0..20 {
+            cell.observe_failure(30_000_000, 0);
+        }
+        assert_eq!(read(cell, 0), 30_000_000, "not beyond the time in which it may answer");
+        let mut slow = PeakEwma::default();
+        slow.observe(100_000, 0);
+        slow.observe_failure(50_000, 0);
+        assert_eq!(read(slow, 0), 100_000, "a failure makes nobody faster");
     }
 
     #[test]
