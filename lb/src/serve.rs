@@ -253,6 +253,8 @@ impl Core {
         exchange.sent_us = self.now_us;
         match exchange.pool.config.mode {
             Mode::Tcp => {
+                // More than that it can be connected to is not known of a server before the end.
+                self.note_outcome(client, true);
                 self.open_tunnel(client, upstream);
             }
             Mode::Http => self.send_request(client, upstream),

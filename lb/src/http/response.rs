@@ -120,6 +120,7 @@ impl Core {
         }
         upstream.line.consume(length, &mut self.ring, &mut self.spares);
         if status == 101 {
+            self.note_outcome(client, true);
             client.line.flush(&mut self.ring);
             return self.open_tunnel(client, upstream);
         }
