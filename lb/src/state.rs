@@ -188,7 +188,11 @@ impl ServerState {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A server that comes back in one way may still be away in another.
     fn set_reason(&self, reason: &str) {
+        if reason.is_empty() && (self.is_ejected() || self.checked() == Checked::Down) {
+            return;
+        }
         let mut place = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         place.clear();
         place.push_str(reason);
@@ -425,8 +429,10 @@ mod tests {
         server.set_checked(Checked::Up, 7, "");
         assert_eq!(server.recovered_at_ms(), 7);
         server.set_ejected(true, 8, "failures");
+        server.set_checked(Checked::Up, 8, "");
+        assert_eq!(server.reason(), "failures", "it is still ejected");
         server.set_ejected(false, 9, "");
-        assert_eq!(server.recovered_at_ms(), 9);
+        assert_eq!((server.recovered_at_ms(), server.reason().as_str()), (9, ""));
     }
 
     #[test]
