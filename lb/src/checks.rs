@@ -23,6 +23,7 @@ use crate::core::Core;
 use crate::health::probe::{Probe, Verdict};
 use crate::limits::TICK_IDLE_MS;
 use crate::line::Line;
+use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Connection, Places};
 
@@ -77,39 +78,47 @@ impl Watcher {
         let soon_ms = now_ms + 2 * i64::from(TICK_IDLE_MS);
         self.timers.next_deadline().is_some_and(|due_ms| due_ms <= soon_ms)
     }
+}
 
-    fn take_up(
-        &mut self,
-        snapshot: &Snapshot,
-        now_ms: i64,
-        random: &mut Random,
-    ) -> (Vec<SocketId>, bool) {
-        let (orphans, forgotten) = self.checks.take_up(snapshot, &mut self.timers, now_ms, random);
-        let returned = self.ejections.take_up(snapshot, &mut self.timers, now_ms);
-        (orphans, forgotten || returned)
-    }
+/// What decisions of a watcher need of its core.
+struct Context<'a> {
+    snapshot: &'a Snapshot,
+    shared: &'a Shared,
+    timers: &'a mut TimerWheel<Due>,
+    now_ms: i64,
+    random: &'a mut Random,
 }
 
 impl Core {
     /// A new configuration, which is not the core's present one yet.
     pub fn take_up_checks(&mut self, snapshot: &Snapshot) {
-        let (orphans, has_changed) = self.watcher.take_up(snapshot, self.now_ms, &mut self.random);
+        let (checks, ejections, mut context) = self.split(snapshot);
+        let orphans = checks.take_up(&mut context);
+        ejections.take_up(&mut context);
         self.give_up_probes(&orphans);
-        if has_changed {
-            self.shared.note_change();
-        }
         self.refresh_checks(snapshot);
     }
 
     /// Servers may have gone into maintenance or come back.
     pub fn refresh_checks(&mut self, snapshot: &Snapshot) {
-        let Watcher { checks, timers, .. } = &mut self.watcher;
-        let (orphans, has_changed) =
-            checks.refresh(snapshot, timers, self.now_ms, &mut self.random);
+        let (checks, _, mut context) = self.split(snapshot);
+        let orphans = checks.refresh(&mut context);
         self.give_up_probes(&orphans);
-        if has_changed {
-            self.shared.note_change();
-        }
+    }
+
+    fn split<'a>(
+        &'a mut self,
+        snapshot: &'a Snapshot,
+    ) -> (&'a mut Checks, &'a mut Ejections, Context<'a>) {
+        let Watcher { checks, ejections, timers, .. } = &mut self.watcher;
+        let context = Context {
+            snapshot,
+            shared: &self.shared,
+            timers,
+            now_ms: self.now_ms,
+            random: &mut self.random,
+        };
+        (checks, ejections, context)
     }
 
     fn give_up_probes(&mut self, sockets: &[SocketId]) {
@@ -141,10 +150,9 @@ impl Core {
     }
 
     fn poll_ejection(&mut self, slot: usize) {
-        let Watcher { ejections, timers, .. } = &mut self.watcher;
-        if ejections.poll(slot, &self.shared, timers, self.now_ms) {
-            self.shared.note_change();
-        }
+        let snapshot = self.snapshot.clone();
+        let (_, ejections, mut context) = self.split(&snapshot);
+        ejections.poll(slot, &mut context);
     }
 
     fn on_check_due(&mut self, place: usize) {
@@ -191,20 +199,9 @@ impl Core {
     }
 
     fn on_probe_result(&mut self, place: usize, result: Result<(), String>) {
-        let has_passed = result.is_ok();
-        let (snapshot, now_ms) = (self.snapshot.clone(), self.now_ms);
-        let Watcher { checks, timers, .. } = &mut self.watcher;
-        if checks.on_result(place, result, &snapshot, timers, now_ms, &mut self.random) {
-            self.shared.note_change();
-        }
-        // A check may bring back what requests have ejected.
-        let check = checks.get(place).filter(|_| has_passed);
-        let servers = check.iter().flat_map(|check| check.servers_checked());
-        for server in servers.filter(|server| server.is_ejected()) {
-            if let Some(pool) = report::pool_of(&snapshot, server) {
-                self.shared.alarm(&pool.state.ejection_watch);
-            }
-        }
+        let snapshot = self.snapshot.clone();
+        let (checks, _, mut context) = self.split(&snapshot);
+        checks.on_result(place, result, &mut context);
     }
 
     /// A probe's connection stands, or does not.

@@ -9,13 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringlet_runtime::timers::{TimerId, TimerWheel};
 
-use super::Due;
-use super::report;
+use super::{Context, Due, report};
 use crate::health::ejection::{Change, Ejector, Facts};
 use crate::health::owner::owner;
 use crate::model::AdminState;
-use crate::shared::Shared;
-use crate::snapshot::{PoolShared, Snapshot};
+use crate::snapshot::PoolShared;
 use crate::state::{Checked, ServerState};
 
 /// All of a core.
@@ -41,14 +39,9 @@ impl Ejections {
     }
 
     /// Takes up a new configuration: ejections of servers that stay last as long as they were meant to.
-    /// True if a server is seen in another way.
-    pub fn take_up(
-        &mut self,
-        snapshot: &Snapshot,
-        timers: &mut TimerWheel<Due>,
-        now_ms: i64,
-    ) -> bool {
-        let mut has_changed = false;
+    pub fn take_up(&mut self, context: &mut Context<'_>) {
+        let Context { snapshot, shared, timers, now_ms, .. } = context;
+        let now_ms = *now_ms;
         self.pools.resize_with(snapshot.pools.len(), || None);
         for (slot, (pool, place)) in snapshot.pools.iter().zip(&mut self.pools).enumerate() {
             if owner(pool.state.name.as_str(), &self.cores) != Some(self.core) {
@@ -78,13 +71,12 @@ impl Ejections {
                     *place = None;
                     for server in pool.servers.iter().filter(|server| server.is_ejected()) {
                         server.set_ejected(false, now_ms, "");
-                        has_changed = true;
+                        shared.note_change();
                     }
                 }
                 (None, None) => {}
             }
         }
-        has_changed
     }
 
     /// Pools for which somebody has asked to be looked at.
@@ -95,23 +87,19 @@ impl Ejections {
         raised.map(|(slot, _)| slot).collect()
     }
 
-    /// Looks at a pool. True if a server is seen in another way.
-    pub fn poll(
-        &mut self,
-        slot: usize,
-        shared: &Shared,
-        timers: &mut TimerWheel<Due>,
-        now_ms: i64,
-    ) -> bool {
-        let Some(Some(known)) = self.pools.get_mut(slot) else { return false };
+    /// Looks at a pool.
+    pub fn poll(&mut self, slot: usize, context: &mut Context<'_>) {
+        let Context { shared, timers, now_ms, .. } = context;
+        let now_ms = *now_ms;
+        let Some(Some(known)) = self.pools.get_mut(slot) else { return };
         let facts: Vec<Facts> = known.pool.servers.iter().map(|server| facts(server)).collect();
         known.ejector.poll(now_ms, &facts, &mut self.changes);
-        let has_changed = !self.changes.is_empty();
         for change in self.changes.drain(..) {
             match change {
                 Change::Eject { server, until_ms, reason } => {
                     let state = &known.pool.servers[server];
                     state.set_ejected(true, now_ms, &reason.to_string());
+                    shared.note_change();
                     report::ejected(&known.pool, state, &reason, until_ms - now_ms);
                     // It may be down: that is worth more than what requests say.
                     shared.alarm(&state.check_watch);
@@ -119,12 +107,12 @@ impl Ejections {
                 Change::Return { server, by_check } => {
                     let state = &known.pool.servers[server];
                     state.set_ejected(false, now_ms, "");
+                    shared.note_change();
                     report::returned(&known.pool, state, by_check);
                 }
             }
         }
         known.arm(slot, timers);
-        has_changed
     }
 }
 

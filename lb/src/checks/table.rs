@@ -10,16 +10,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ringlet_base::random::Random;
 use ringlet_runtime::ring::{SocketAddress, SocketId};
 use ringlet_runtime::timers::{TimerId, TimerWheel};
 
-use super::Due;
-use super::report;
+use super::{Context, Due, report};
 use crate::health::check::CheckState;
 use crate::health::owner::{CheckKey, owned_checks};
 use crate::model::AdminState;
-use crate::snapshot::Snapshot;
 use crate::state::{Checked, ServerState};
 
 /// All of a core.
@@ -59,14 +56,9 @@ impl Checks {
     }
 
     /// Takes up a new configuration: checks that it names too go on as they are. Returns the connections
-    /// of probes that nobody waits for any more; and whether a server is seen in another way.
-    pub fn take_up(
-        &mut self,
-        snapshot: &Snapshot,
-        timers: &mut TimerWheel<Due>,
-        now_ms: i64,
-        random: &mut Random,
-    ) -> (Vec<SocketId>, bool) {
+    /// of probes that nobody waits for any more.
+    pub fn take_up(&mut self, context: &mut Context<'_>) -> Vec<SocketId> {
+        let snapshot = context.snapshot;
         let configs = snapshot.pools.iter().map(|pool| &pool.config);
         let mut wanted = HashMap::new();
         for owned in owned_checks(configs, self.core, &self.cores) {
@@ -80,7 +72,7 @@ impl Checks {
             match wanted.remove(&check.key) {
                 Some(servers) => check.servers = servers,
                 None => {
-                    check.disarm(timers);
+                    check.disarm(context.timers);
                     orphans.extend(check.probe);
                     left.append(&mut check.servers);
                     *place = None;
@@ -89,7 +81,7 @@ impl Checks {
         }
         let mut places = 0..;
         for (key, servers) in wanted {
-            let state = CheckState::new(&key.check, now_ms, random);
+            let state = CheckState::new(&key.check, context.now_ms, context.random);
             let mut is_free = |&place: &usize| self.table.get(place).is_none_or(Option::is_none);
             let Some(place) = places.find(&mut is_free) else { break };
             let mut check = ActiveCheck {
@@ -102,7 +94,7 @@ impl Checks {
                 timer: None,
                 probes: self.core,
             };
-            check.arm(place, timers);
+            check.arm(place, context.timers);
             if place == self.table.len() {
                 self.table.push(None);
             }
@@ -111,35 +103,30 @@ impl Checks {
         for server in self.table.iter().flatten().flat_map(|check| &check.servers) {
             server.check_watch.set_owner(self.core);
         }
-        (orphans, forget_unchecked(&left, snapshot))
+        forget_unchecked(&left, context);
+        orphans
     }
 
     /// After a change of servers: a check pauses while all its servers are in maintenance, and starts
     /// anew when the first one comes back. As in [`Self::take_up`] for what it returns.
-    pub fn refresh(
-        &mut self,
-        snapshot: &Snapshot,
-        timers: &mut TimerWheel<Due>,
-        now_ms: i64,
-        random: &mut Random,
-    ) -> (Vec<SocketId>, bool) {
-        let (mut orphans, mut has_changed) = (Vec::new(), false);
+    pub fn refresh(&mut self, context: &mut Context<'_>) -> Vec<SocketId> {
+        let mut orphans = Vec::new();
         for (place, check) in self.table.iter_mut().enumerate() {
             let Some(check) = check else { continue };
             let is_wanted = check.servers_checked().next().is_some();
             if check.is_paused == is_wanted {
                 check.is_paused = !is_wanted;
-                check.state.restart(now_ms, random);
+                check.state.restart(context.now_ms, context.random);
                 orphans.extend(check.probe.take());
-                check.arm(place, timers);
+                check.arm(place, context.timers);
                 for server in check.servers_checked() {
-                    server.set_checked(Checked::Unknown, now_ms, "");
-                    has_changed = true;
+                    server.set_checked(Checked::Unknown, context.now_ms, "");
+                    context.shared.note_change();
                 }
             }
-            has_changed |= check.publish(snapshot, now_ms);
+            check.publish(context);
         }
-        (orphans, has_changed)
+        orphans
     }
 
     /// Hurries the checks of servers for which somebody has asked for that.
@@ -155,49 +142,49 @@ impl Checks {
         }
     }
 
-    /// A probe has ended. True if a server is seen in another way.
+    /// A probe has ended.
     pub fn on_result(
         &mut self,
         place: usize,
         result: Result<(), String>,
-        snapshot: &Snapshot,
-        timers: &mut TimerWheel<Due>,
-        now_ms: i64,
-        random: &mut Random,
-    ) -> bool {
-        let Some(check) = self.get(place) else { return false };
+        context: &mut Context<'_>,
+    ) {
+        let Some(check) = self.get(place) else { return };
         let has_passed = result.is_ok();
         check.probe = None;
         if has_passed {
-            for server in &check.servers {
+            for server in check.servers_checked() {
                 server.check_passed_ms.store(check.state.started_ms(), Relaxed);
+                // A check may bring back what requests have ejected.
+                let pool = report::pool_of(context.snapshot, server);
+                if let Some(pool) = pool.filter(|_| server.is_ejected()) {
+                    context.shared.alarm(&pool.state.ejection_watch);
+                }
             }
         }
         if let Err(reason) = result {
             check.reason = reason;
         }
-        check.state.on_result(now_ms, has_passed, random);
-        check.arm(place, timers);
-        check.publish(snapshot, now_ms)
+        check.state.on_result(context.now_ms, has_passed, context.random);
+        check.arm(place, context.timers);
+        check.publish(context);
     }
 }
 
 /// Servers that have lost their check count as if they never had one. The core that made the check says
 /// so, and no other core can contradict it, as nobody makes one now.
-fn forget_unchecked(left: &[Arc<ServerState>], snapshot: &Snapshot) -> bool {
-    let mut has_changed = false;
-    for pool in &snapshot.pools {
+fn forget_unchecked(left: &[Arc<ServerState>], context: &Context<'_>) {
+    for pool in &context.snapshot.pools {
         for (state, server) in pool.servers.iter().zip(&pool.config.servers) {
             let is_forgotten = state.checked() != Checked::Unknown
                 && left.iter().any(|one| Arc::ptr_eq(one, state))
                 && CheckKey::of(&pool.config, server).is_none();
             if is_forgotten {
-                state.set_checked(Checked::Unknown, state.changed_at_ms.load(Relaxed), "");
-                has_changed = true;
+                state.set_checked(Checked::Unknown, context.now_ms, "");
+                context.shared.note_change();
             }
         }
     }
-    has_changed
 }
 
 impl ActiveCheck {
@@ -234,20 +221,18 @@ impl ActiveCheck {
     }
 
     /// Makes its servers what it says they are. Before the first result they stay what they were, so that
-    /// a check whose options have changed does not send requests to a dead server. True if that was news.
-    fn publish(&self, snapshot: &Snapshot, now_ms: i64) -> bool {
+    /// a check whose options have changed does not send requests to a dead server.
+    fn publish(&self, context: &Context<'_>) {
         let checked = self.state.checked();
-        let mut has_changed = false;
         for server in self.servers_checked() {
             if checked == Checked::Unknown || server.checked() == checked {
                 continue;
             }
             let before = server.checked();
             let reason = if checked == Checked::Down { self.reason.as_str() } else { "" };
-            server.set_checked(checked, now_ms, reason);
-            report::checked(snapshot, server, before);
-            has_changed = true;
+            server.set_checked(checked, context.now_ms, reason);
+            context.shared.note_change();
+            report::checked(context.snapshot, server, before);
         }
-        has_changed
     }
 }
