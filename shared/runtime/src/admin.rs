@@ -1,7 +1,8 @@
 //! The admin listener: a small HTTP/1 server for health, metrics and status pages.
 //!
-//! Job: answer GET and HEAD for a fixed table of paths, away from the cores. In: addresses and a
-//! table of routes whose handlers make the bodies. Out: answers; every connection serves one.
+//! Job: answer GET and HEAD, and POST for changes, for a fixed table of paths, away from the cores.
+//! In: addresses and a table of routes whose handlers make the bodies. Out: answers; every connection
+//! serves one. A change passes only if no other site can have sent it (`admin/guard.rs`).
 //! Invariant: whatever a client sends or leaves out, it holds one worker for a bounded time and a
 //! bounded number of bytes, and none before it has sent something; when all are held, further
 //! connections are closed at once.
@@ -11,7 +12,9 @@
 //! hangs.
 
 mod exchange;
+mod guard;
 mod http;
+mod parameters;
 
 use std::fmt;
 use std::io;
@@ -23,7 +26,9 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+pub use guard::MARK;
 pub use http::AdminStatus;
+pub use parameters::Parameters;
 
 /// Connections that are served at the same time.
 pub const WORKERS: usize = 4;
@@ -37,7 +42,9 @@ pub const CONNECTIONS_MAX: usize = WORKERS + SILENT_CONNECTIONS + WAITING_CONNEC
 pub const MAXIMUM_HEAD_BYTES: usize = 8192;
 /// The most header fields of a request.
 pub const MAXIMUM_HEADER_FIELDS: usize = 64;
-/// The time from a worker's turn to the end of the request's head, in milliseconds. It is short,
+/// The most bytes of the body of a change.
+pub const MAXIMUM_BODY_BYTES: usize = 16 * 1024;
+/// The time from a worker's turn to the end of the request, in milliseconds. It is short,
 /// for a health check may wait behind clients that stop in the middle; a request fits one packet or
 /// two.
 pub const REQUEST_TIMEOUT_MS: i64 = 2_000;
@@ -56,24 +63,54 @@ pub struct AdminAnswer {
     pub body: Vec<u8>,
 }
 
-/// One page.
+/// What a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// GET and HEAD: it shows something.
+    Read,
+    /// POST: it changes something.
+    Change,
+}
+
+type Handler = Box<dyn Fn(&Parameters) -> AdminAnswer + Send + Sync>;
+
+/// One page, or one change that can be asked for. Its handler makes the answer, on a worker thread;
+/// several calls may run at the same time.
 pub struct AdminRoute {
     /// The path, exactly as in the request and without a query: it begins with a slash.
-    pub path: &'static str,
+    path: &'static str,
+    access: Access,
     /// The media type of the body.
-    pub content_type: &'static str,
-    /// Makes the answer, on a worker thread. Several calls may run at the same time.
-    pub handler: Box<dyn Fn() -> AdminAnswer + Send + Sync>,
+    content_type: &'static str,
+    handler: Handler,
 }
 
 impl AdminRoute {
-    /// A page from its parts.
+    /// A page that is the same whatever the query says.
     pub fn new(
         path: &'static str,
         content_type: &'static str,
         handler: impl Fn() -> AdminAnswer + Send + Sync + 'static,
     ) -> Self {
-        Self { path, content_type, handler: Box::new(handler) }
+        Self::query(path, content_type, move |_| handler())
+    }
+
+    /// A page whose handler wants the parameters of the query.
+    pub fn query(
+        path: &'static str,
+        content_type: &'static str,
+        handler: impl Fn(&Parameters) -> AdminAnswer + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, access: Access::Read, content_type, handler: Box::new(handler) }
+    }
+
+    /// A change by POST, whose handler gets the parameters of the body: a form or JSON.
+    pub fn change(
+        path: &'static str,
+        content_type: &'static str,
+        handler: impl Fn(&Parameters) -> AdminAnswer + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, access: Access::Change, content_type, handler: Box::new(handler) }
     }
 }
 
@@ -122,11 +159,13 @@ impl AdminServer {
     /// [`AdminError`], in which case nothing is left running.
     ///
     /// # Panics
-    /// When two routes have the same path, or one does not begin with a slash.
+    /// When two pages or two changes have the same path, or one does not begin with a slash.
     pub fn start(addresses: &[SocketAddr], routes: Vec<AdminRoute>) -> Result<Self, AdminError> {
         for (at, route) in routes.iter().enumerate() {
             assert!(route.path.starts_with('/'), "admin path {} needs a slash", route.path);
-            let twice = routes[..at].iter().any(|other| other.path == route.path);
+            let twice = routes[..at]
+                .iter()
+                .any(|other| (other.path, other.access) == (route.path, route.access));
             assert!(!twice, "admin path {} stands in the table twice", route.path);
         }
         let mut listeners = Vec::with_capacity(addresses.len());

@@ -291,7 +291,7 @@ mod tests {
             for after in deadlines {
                 let mut wheel = TimerWheel::new(start);
                 wheel.insert(start + after, 7);
-                assert_eq!(advance(&mut wheel, start + after - 1), []);
+                assert!(advance(&mut wheel, start + after - 1).is_empty());
                 assert_eq!((wheel.len(), wheel.is_empty()), (1, false));
                 assert_eq!(advance(&mut wheel, start + after), [7]);
                 assert!(wheel.is_empty());
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(wheel.next_deadline(), Some(i64::MIN));
         assert_eq!(advance(&mut wheel, i64::MIN), [1]);
         assert_eq!(advance(&mut wheel, 0), [2]);
-        assert_eq!(advance(&mut wheel, i64::MAX - 1), []);
+        assert!(advance(&mut wheel, i64::MAX - 1).is_empty());
         wheel.insert(i64::MIN, 4);
         assert_eq!(wheel.next_deadline(), Some(i64::MAX - 1), "the past counts as now");
         assert_eq!(advance(&mut wheel, 5), [4], "a time that runs backwards does no harm");
@@ -337,7 +337,7 @@ mod tests {
         let count = STEPS_PER_ADVANCE as u64 * 3 / 2;
         let ids: Vec<TimerId> = (0..count).map(|n| wheel.insert(70 + (n % 2) as i64, n)).collect();
         // All of them share a slot of wheel 1 and must move down before any can fire.
-        assert_eq!(advance(&mut wheel, 1000), []);
+        assert!(advance(&mut wheel, 1000).is_empty());
         assert_eq!(wheel.next_deadline(), Some(64), "there is more to do at once");
         assert!(wheel.cancel(ids[count as usize - 1]) && wheel.cancel(ids[0]));
         wheel.insert(60, 1_000_000);
@@ -363,10 +363,10 @@ mod tests {
         let mut wheel = TimerWheel::new(0);
         let count = STEPS_PER_ADVANCE as u64 + 10;
         let ids: Vec<TimerId> = (0..count).map(|n| wheel.insert(100, n)).collect();
-        assert_eq!(advance(&mut wheel, 64), []);
+        assert!(advance(&mut wheel, 64).is_empty());
         assert!(ids.iter().all(|id| wheel.cancel(*id)));
         assert_eq!((wheel.next_deadline(), wheel.len()), (None, 0));
-        assert_eq!(advance(&mut wheel, 5000), []);
+        assert!(advance(&mut wheel, 5000).is_empty());
         wheel.insert(5001, 1);
         wheel.insert(4096 + 4096 + 64, 2);
         assert_eq!(advance(&mut wheel, 5001), [1]);

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{MAXIMUM_HEAD_BYTES, MAXIMUM_HEADER_FIELDS};
+use super::{MAXIMUM_HEAD_BYTES, MAXIMUM_HEADER_FIELDS, guard};
 
 /// The statuses that the admin listener uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,24 @@ pub enum AdminStatus {
     Ok,
     /// 400: not HTTP, or not unambiguous, or a body where none belongs.
     BadRequest,
+    /// 403: a page of another site made the browser send it.
+    Forbidden,
     /// 404: no such page.
     NotFound,
-    /// 405: neither GET nor HEAD.
+    /// 405: the page has other methods.
     MethodNotAllowed,
     /// 408: the request did not arrive in time.
     RequestTimeout,
+    /// 409: what is asked for does not fit what is there.
+    Conflict,
+    /// 411: a body whose length is not stated.
+    LengthRequired,
+    /// 413: a body of too many bytes.
+    ContentTooLarge,
+    /// 415: neither JSON nor a form that is marked as no browser's.
+    UnsupportedMediaType,
+    /// 417: the client waits for a 100 that does not come.
+    ExpectationFailed,
     /// 431: too many bytes or header fields.
     RequestHeaderFieldsTooLarge,
     /// 500: the handler could not make the page.
@@ -38,9 +50,15 @@ impl AdminStatus {
         match self {
             Self::Ok => 200,
             Self::BadRequest => 400,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
+            Self::Conflict => 409,
+            Self::LengthRequired => 411,
+            Self::ContentTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::ExpectationFailed => 417,
             Self::RequestHeaderFieldsTooLarge => 431,
             Self::InternalServerError => 500,
             Self::ServiceUnavailable => 503,
@@ -54,9 +72,15 @@ impl AdminStatus {
         match self {
             Self::Ok => "OK",
             Self::BadRequest => "Bad Request",
+            Self::Forbidden => "Forbidden",
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::RequestTimeout => "Request Timeout",
+            Self::Conflict => "Conflict",
+            Self::LengthRequired => "Length Required",
+            Self::ContentTooLarge => "Content Too Large",
+            Self::UnsupportedMediaType => "Unsupported Media Type",
+            Self::ExpectationFailed => "Expectation Failed",
             Self::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",
             Self::InternalServerError => "Internal Server Error",
             Self::ServiceUnavailable => "Service Unavailable",
@@ -70,16 +94,38 @@ impl AdminStatus {
 pub(super) enum Method {
     Get,
     Head,
+    Post,
     Other,
 }
 
-/// A well-formed request.
+/// How long a request says that its body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyLength {
+    Known(usize),
+    /// Chunked, or coded in another way.
+    Unknown,
+}
+
+/// The head of a well-formed request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct Head {
     pub(super) method: Method,
     /// The path without the query.
     pub(super) path: String,
-    pub(super) has_body: bool,
+    /// What stands behind the `?`, as it was sent.
+    pub(super) query: String,
+    pub(super) body: BodyLength,
+    /// Of the body, in lower case and without its parameters; empty for none.
+    pub(super) media_type: String,
+    pub(super) host: String,
+    /// The site of the page that made a browser send it.
+    pub(super) origin: Option<String>,
+    /// The same, in relation to us.
+    pub(super) fetch_site: Option<String>,
+    /// It has the field that no form can send.
+    pub(super) is_marked: bool,
+    /// It waits for an interim response.
+    pub(super) expects: bool,
 }
 
 /// The length of the head including its empty line, if that has come.
@@ -88,7 +134,7 @@ pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Judges a complete head.
-pub(super) fn parse(head: &[u8]) -> Result<Request, AdminStatus> {
+pub(super) fn parse(head: &[u8]) -> Result<Head, AdminStatus> {
     debug_assert!(head.len() <= MAXIMUM_HEAD_BYTES);
     if !has_clean_line_ends(head) {
         return Err(AdminStatus::BadRequest);
@@ -109,6 +155,7 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, AdminStatus> {
     let method = match parsed.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
         _ => Method::Other,
     };
     let values = |name: &'static str| {
@@ -119,10 +166,41 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, AdminStatus> {
     if hosts > 1 || (hosts == 0 && parsed.version == Some(1)) {
         return Err(AdminStatus::BadRequest);
     }
-    let has_body = values("transfer-encoding").next().is_some()
-        || values("content-length").any(|field| field.value != b"0");
-    let path = parsed.path.and_then(path_of).ok_or(AdminStatus::BadRequest)?;
-    Ok(Request { method, path: path.to_owned(), has_body })
+    let first = |name| {
+        let value = values(name).next()?.value.trim_ascii();
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    let body = match values("transfer-encoding").next() {
+        Some(_) => BodyLength::Unknown,
+        None => length_of(values("content-length").map(|field| field.value))?,
+    };
+    let media_type = first("content-type").unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let target = parsed.path.ok_or(AdminStatus::BadRequest)?;
+    Ok(Head {
+        method,
+        path: path_of(target).ok_or(AdminStatus::BadRequest)?.to_owned(),
+        query: target.split_once('?').map_or("", |(_, query)| query).to_owned(),
+        body,
+        media_type: media_type.to_ascii_lowercase(),
+        host: first("host").unwrap_or_default(),
+        origin: first("origin"),
+        fetch_site: first("sec-fetch-site"),
+        is_marked: values(guard::MARK).next().is_some(),
+        expects: values("expect").next().is_some(),
+    })
+}
+
+/// The length that all Content-Length fields state.
+fn length_of<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<BodyLength, AdminStatus> {
+    let Some(value) = values.next() else { return Ok(BodyLength::Known(0)) };
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    if !is_number || values.any(|other| other != value) {
+        return Err(AdminStatus::BadRequest);
+    }
+    // One that no number holds is too long all the same.
+    let length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    Ok(BodyLength::Known(length.unwrap_or(usize::MAX)))
 }
 
 /// Whether every CR stands before an LF and every LF behind a CR.
@@ -163,27 +241,31 @@ fn path_of(target: &str) -> Option<&str> {
     Some(rest.find('/').map_or("/", |at| &rest[at..]))
 }
 
-/// The head of an answer: every connection ends after it, and nothing may be cached.
+/// The head of an answer: every connection ends after it, and nothing may be cached. A page may
+/// hold styles and scripts of its own and ask for what we serve, but load nothing from elsewhere, and
+/// no other site may show it in a frame. `allow` names the methods for 405.
 pub(super) fn answer_head(
     status: AdminStatus,
     content_type: &str,
     body_length: usize,
+    allow: Option<&str>,
     now_ms: i64,
 ) -> Vec<u8> {
-    let allow = match status {
-        AdminStatus::MethodNotAllowed => "Allow: GET, HEAD\r\n",
-        _ => "",
-    };
+    let allow = allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
     format!(
         "HTTP/1.1 {code} {reason}\r\nDate: {date}\r\nContent-Type: {content_type}\r\n\
          Content-Length: {body_length}\r\n{allow}Cache-Control: no-store\r\n\
-         X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+         X-Content-Type-Options: nosniff\r\nContent-Security-Policy: {PAGE_POLICY}\r\n\
+         Connection: close\r\n\r\n",
         code = status.code(),
         reason = status.reason(),
         date = date(now_ms),
     )
     .into_bytes()
 }
+
+const PAGE_POLICY: &str =
+    "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'; form-action 'none'";
 
 /// A time as an HTTP date (RFC 9110, section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn date(now_ms: i64) -> String {
@@ -222,12 +304,16 @@ fn date(now_ms: i64) -> String {
 mod tests {
     use super::*;
 
-    fn parse_text(head: &str) -> Result<Request, AdminStatus> {
+    fn parse_all(head: &str) -> Result<Head, AdminStatus> {
         parse(head.as_bytes())
     }
 
-    fn request(method: Method, path: &str) -> Result<Request, AdminStatus> {
-        Ok(Request { method, path: path.to_owned(), has_body: false })
+    fn parse_text(head: &str) -> Result<(Method, String), AdminStatus> {
+        parse_all(head).map(|head| (head.method, head.path))
+    }
+
+    fn request(method: Method, path: &str) -> Result<(Method, String), AdminStatus> {
+        Ok((method, path.to_owned()))
     }
 
     #[test]
@@ -240,11 +326,46 @@ mod tests {
         assert_eq!(get("http://a?x/y"), request(Method::Get, "/"));
         assert_eq!(parse_text("HEAD / HTTP/1.0\r\n\r\n"), request(Method::Head, "/"));
         assert_eq!(parse_text("OPTIONS * HTTP/1.1\r\nHOST:\r\n\r\n"), request(Method::Other, "*"));
-        let lengths = ["Content-Length: 0", "Content-Length: 1", "Transfer-Encoding: chunked"];
-        for (line, has_body) in lengths.into_iter().zip([false, true, true]) {
-            let head = format!("GET / HTTP/1.0\r\n{line}\r\n\r\n");
-            assert_eq!(parse_text(&head).map(|request| request.has_body), Ok(has_body), "{line}");
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_known_or_refused() {
+        let body = |lines: &str| {
+            parse_all(&format!("POST / HTTP/1.0\r\n{lines}\r\n")).map(|head| head.body)
+        };
+        assert_eq!(body(""), Ok(BodyLength::Known(0)));
+        assert_eq!(body("Content-Length: 012\r\n"), Ok(BodyLength::Known(12)));
+        let equal = "Content-Length: 7\r\ncontent-length: 7\r\n";
+        assert_eq!(body(equal), Ok(BodyLength::Known(7)));
+        let huge = "Content-Length: 99999999999999999999999\r\n";
+        assert_eq!(body(huge), Ok(BodyLength::Known(usize::MAX)));
+        assert_eq!(body("Transfer-Encoding: chunked\r\n"), Ok(BodyLength::Unknown));
+        for wrong in ["1, 1", "-1", "+1", "", "0x1", "1\r\nContent-Length: 2"] {
+            let lines = format!("Content-Length: {wrong}\r\n");
+            assert_eq!(body(&lines), Err(AdminStatus::BadRequest), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_matters_of_the_head_is_kept() {
+        let head = parse_all(
+            "POST /set?a=%20&b HTTP/1.1\r\nHost: a:1\r\nContent-Type: Text/Plain ; q=1\r\n\
+             Origin: http://b\r\nSec-Fetch-Site: cross-site\r\nRINGLET-ADMIN:\r\n\
+             Expect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+        );
+        let expected = Head {
+            method: Method::Post,
+            path: "/set".into(),
+            query: "a=%20&b".into(),
+            body: BodyLength::Known(3),
+            media_type: "text/plain".into(),
+            host: "a:1".into(),
+            origin: Some("http://b".into()),
+            fetch_site: Some("cross-site".into()),
+            is_marked: true,
+            expects: true,
+        };
+        assert_eq!(head, Ok(expected));
     }
 
     #[test]
@@ -309,7 +430,8 @@ mod tests {
 
     #[test]
     fn an_answer_names_what_is_allowed() {
-        let head = answer_head(AdminStatus::MethodNotAllowed, "text/plain", 3, 0);
+        let head =
+            answer_head(AdminStatus::MethodNotAllowed, "text/plain", 3, Some("GET, HEAD"), 0);
         let text = String::from_utf8(head).expect("a head is text");
         assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{text}");
         for line in ["Allow: GET, HEAD", "Content-Length: 3", "Connection: close"] {

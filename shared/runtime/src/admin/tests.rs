@@ -238,3 +238,89 @@ fn addresses_of_other_machines_are_left_out_if_there_is_another() {
 fn a_path_must_be_unique() {
     drop(start([pages(), pages()].into_iter().flatten().collect()));
 }
+
+/// A page and changes that answer with what they were told.
+fn changes() -> Vec<AdminRoute> {
+    let told = |parameters: &Parameters| {
+        let body = format!("{:?} {:?}\n", parameters.get("a"), parameters.get("b")).into_bytes();
+        AdminAnswer { status: AdminStatus::Ok, body }
+    };
+    vec![
+        AdminRoute::query("/both", "text/plain", told),
+        AdminRoute::change("/both", "application/json", told),
+        AdminRoute::change("/change", "application/json", told),
+    ]
+}
+
+fn post(server: &AdminServer, fields: &str, body: &[u8]) -> (String, String, Vec<u8>) {
+    let head = format!("POST /both HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}");
+    let length = format!("Content-Length: {}\r\n\r\n", body.len());
+    ask(server, &[head.as_bytes(), length.as_bytes(), body].concat())
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+#[test]
+fn handlers_get_the_parameters_of_the_query_or_of_the_body() {
+    let server = start(changes());
+    let (status, fields, body) = get(&server, "/both?a=x%20y&b=2&c");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert_eq!(body, b"Some(\"x y\") Some(\"2\")\n");
+    assert!(fields.contains("Content-Security-Policy: default-src 'self'"), "{fields}");
+    let (status, _, body) = post(&server, JSON, br#"{"a": "x", "b": 7}"#);
+    assert_eq!(
+        (status.as_str(), &body[..]),
+        ("HTTP/1.1 200 OK", &b"Some(\"x\") Some(\"7\")\n"[..])
+    );
+    let marked = format!("{FORM}{MARK}: 1\r\n");
+    assert_eq!(post(&server, &marked, b"a=1&b=+").2, b"Some(\"1\") Some(\" \")\n");
+    let full = format!("a={}&b=1", "y".repeat(MAXIMUM_BODY_BYTES - 6));
+    assert_eq!(post(&server, &marked, full.as_bytes()).2.len(), MAXIMUM_BODY_BYTES + 13);
+    let empty = format!("POST /change HTTP/1.1\r\nHost: a\r\n{MARK}: 1\r\n\r\n");
+    assert_eq!(ask(&server, empty.as_bytes()).2, b"None None\n");
+}
+
+#[test]
+fn changes_that_cannot_be_taken_get_the_right_status() {
+    let server = start(changes());
+    let large = vec![b'y'; MAXIMUM_BODY_BYTES + 1];
+    let marked = format!("{MARK}: 1\r\n");
+    let chunked = format!("{JSON}Transfer-Encoding: chunked\r\n");
+    let foreign = format!("{JSON}Origin: http://evil.example\r\n");
+    let expects = format!("{JSON}Expect: 100-continue\r\n");
+    let cases: [(&str, &[u8], &str); 8] = [
+        (FORM, b"a=1", "415 Unsupported Media Type"),
+        (&marked, b"a=1", "415 Unsupported Media Type"),
+        ("", b"", "415 Unsupported Media Type"),
+        (&foreign, b"{}", "403 Forbidden"),
+        (JSON, b"{\"a\"", "400 Bad Request"),
+        (JSON, &large, "413 Content Too Large"),
+        (&chunked, b"{}", "411 Length Required"),
+        (&expects, b"{}", "417 Expectation Failed"),
+    ];
+    for (fields, body, expected) in cases {
+        let (status, ..) = post(&server, fields, body);
+        assert_eq!(status, format!("HTTP/1.1 {expected}"), "{fields}");
+    }
+    let broken_off = {
+        let mut stream = connect(&server);
+        let head = format!("POST /both HTTP/1.1\r\nHost: a\r\n{JSON}Content-Length: 9\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).expect("the server reads");
+        stream.shutdown(Shutdown::Write).expect("the connection stands");
+        read_answer(stream).0
+    };
+    assert_eq!(broken_off, "HTTP/1.1 400 Bad Request");
+}
+
+#[test]
+fn each_path_names_its_methods() {
+    let server = start(changes());
+    for (path, allow) in [("/both", "GET, HEAD, POST"), ("/change", "POST")] {
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let (status, fields, _) = ask(&server, request.as_bytes());
+        assert_eq!(status, "HTTP/1.1 405 Method Not Allowed");
+        assert!(fields.contains(&format!("Allow: {allow}\r\n")), "{fields}");
+    }
+    assert_eq!(get(&server, "/change").0, "HTTP/1.1 405 Method Not Allowed");
+}
