@@ -11,10 +11,14 @@
 //! timeouts: this page is read a few times per second at most, and it must answer even when a core
 //! hangs.
 
+pub mod document;
 mod exchange;
 mod guard;
 mod http;
+pub mod page;
 mod parameters;
+pub mod terminal;
+pub mod top;
 
 use std::fmt;
 use std::io;
