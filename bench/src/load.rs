@@ -6,17 +6,15 @@
 //! filling for longer than one bounded chunk of it, and a wait of the generator's own shows in
 //! [`Outcome::own_pause_max_ns`] instead of passing for the server's.
 
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use ringlet_base::random::Random;
 
-use crate::resp;
+use crate::link::Link;
 
 /// Longest latency that a histogram tells apart, in nanoseconds.
 const MAX_LATENCY_NS: u64 = 120_000_000_000;
@@ -32,6 +30,27 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Writes the request with the given number.
 pub type Encode<'a> = dyn FnMut(u64, &mut Vec<u8>) + 'a;
+
+/// What stands at the front of the received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its length in bytes.
+    pub length: usize,
+    /// It is an error reply.
+    pub error: bool,
+}
+
+/// Finds the first reply in received bytes, or `None` if it is not complete.
+pub type Skip = fn(&[u8]) -> io::Result<Option<Reply>>;
+
+/// Whom the load is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it speaks.
+    pub skip: Skip,
+}
 
 /// Load at fixed times.
 pub struct Offer<'a> {
@@ -71,23 +90,13 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
-/// A connection and what waits on it.
-struct Link {
-    stream: TcpStream,
-    output: Vec<u8>,
-    output_at: usize,
-    input: Vec<u8>,
-    /// Intended times of the requests without reply, or `None` for filling.
-    outstanding: VecDeque<Option<u64>>,
-}
-
-/// Runs `offer` and `fill` together against the server at `address`: until the filling is done, or
+/// Runs `offer` and `fill` together against `to`: until the filling is done, or
 /// for `duration` if that is longer.
 ///
 /// # Errors
-/// A broken connection, a reply that is no RESP2, an overloaded or silent server.
+/// A broken connection, a reply that is none, an overloaded or silent server.
 pub fn run(
-    address: SocketAddr,
+    to: Destination,
     duration: Duration,
     offer: Option<Offer<'_>>,
     fill: Option<Fill<'_>>,
@@ -96,10 +105,11 @@ pub fn run(
     let offered = offer.as_ref().map_or(0, |offer| offer.connections);
     let filling = fill.as_ref().map_or(0, |fill| fill.connections);
     let links = (0..offered + filling)
-        .map(|index| Link::open(address, &poll, Token(index)))
+        .map(|index| Link::open(to.address, &poll, Token(index)))
         .collect::<io::Result<Vec<_>>>()?;
     let mut generator = Generator {
         start: Instant::now(),
+        skip: to.skip,
         duration_ns: duration.as_nanos() as u64,
         links,
         offered,
@@ -131,6 +141,7 @@ pub fn histogram() -> Histogram<u64> {
 
 struct Generator {
     start: Instant,
+    skip: Skip,
     duration_ns: u64,
     links: Vec<Link>,
     /// The first so many links are for offered requests, the others for filling.
@@ -262,7 +273,7 @@ impl Generator {
         let now_ns = self.now_ns();
         let link = &mut self.links[index];
         let mut at = 0;
-        while let Some(reply) = resp::skip_reply(&link.input[at..])? {
+        while let Some(reply) = (self.skip)(&link.input[at..])? {
             at += reply.length;
             self.outcome.errors += u64::from(reply.error);
             match link.outstanding.pop_front() {
@@ -280,56 +291,10 @@ impl Generator {
     }
 }
 
-impl Link {
-    fn open(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<Self> {
-        let stream = std::net::TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, token, Interest::READABLE)?;
-        Ok(Self {
-            stream,
-            output: Vec::new(),
-            output_at: 0,
-            input: Vec::new(),
-            outstanding: VecDeque::new(),
-        })
-    }
-
-    /// Sends as much as the socket takes; the loop comes back for the rest.
-    fn flush(&mut self) -> io::Result<()> {
-        while self.output_at < self.output.len() {
-            match self.stream.write(&self.output[self.output_at..]) {
-                Ok(count) => self.output_at += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.output.clear();
-        self.output_at = 0;
-        Ok(())
-    }
-
-    /// Appends what one read gives to the input; true if there may be more.
-    fn read(&mut self, scratch: &mut [u8]) -> io::Result<bool> {
-        match self.stream.read(scratch) {
-            Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed")),
-            Ok(count) => {
-                self.input.extend_from_slice(&scratch[..count]);
-                // A short read has emptied the socket (epoll(7) on edge-triggered use).
-                Ok(count == scratch.len())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -356,8 +321,16 @@ mod tests {
         address
     }
 
+    fn line_server(address: SocketAddr) -> Destination {
+        let line = |input: &[u8]| {
+            let length = input.iter().position(|&byte| byte == b'\n');
+            Ok(length.map(|length| Reply { length: length + 1, error: false }))
+        };
+        Destination { address, skip: line }
+    }
+
     fn ping(_: u64, output: &mut Vec<u8>) {
-        resp::encode(&[b"PING"], output);
+        output.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
     }
 
     #[test]
@@ -366,7 +339,8 @@ mod tests {
         let address = server(1, delay);
         let mut encode = ping;
         let offer = Offer { rate: 1000.0, connections: 1, random_gaps: false, encode: &mut encode };
-        let outcome = run(address, Duration::from_millis(200), Some(offer), None).expect("a run");
+        let outcome = run(line_server(address), Duration::from_millis(200), Some(offer), None)
+            .expect("a run");
         // A closed loop would count one request in each pause; this one counts all 200.
         assert_eq!(outcome.latency.len(), 200);
         assert!(outcome.latency.value_at_quantile(0.3) > 15_000_000);
@@ -385,7 +359,8 @@ mod tests {
         let offer =
             Offer { rate: 2000.0, connections: 1, random_gaps: true, encode: &mut offer_encode };
         let fill = Fill { connections: 2, count: 5003, encode: &mut fill_encode };
-        let outcome = run(address, Duration::ZERO, Some(offer), Some(fill)).expect("a run");
+        let outcome =
+            run(line_server(address), Duration::ZERO, Some(offer), Some(fill)).expect("a run");
         assert_eq!(outcome.errors, 0);
         assert_eq!(numbers, (0..5003).collect::<Vec<u64>>());
         assert!(!outcome.latency.is_empty());
@@ -398,6 +373,6 @@ mod tests {
         thread::spawn(move || drop(listener.accept()));
         let mut encode = ping;
         let offer = Offer { rate: 100.0, connections: 1, random_gaps: false, encode: &mut encode };
-        assert!(run(address, Duration::from_secs(5), Some(offer), None).is_err());
+        assert!(run(line_server(address), Duration::from_secs(5), Some(offer), None).is_err());
     }
 }

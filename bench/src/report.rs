@@ -11,6 +11,29 @@ use serde::Serialize;
 
 use crate::compare::{Row, Spread, Target, Verdict};
 
+/// What a scenario found.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Lines of the table.
+    pub rows: Vec<Row>,
+    /// Sentences below it.
+    pub notes: Vec<String>,
+}
+
+impl Findings {
+    /// Adds a line to the table, unless nothing was measured.
+    pub fn row(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        peer: &[f64],
+        own: &[f64],
+        target: Target,
+    ) {
+        self.rows.extend(Row::new(name, unit, peer, own, target));
+    }
+}
+
 /// A whole comparison.
 #[derive(Debug, Serialize)]
 pub struct Report {

@@ -4,14 +4,7 @@
 
 use std::io;
 
-/// What stands at the front of the received bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// Length of the reply in bytes.
-    pub length: usize,
-    /// It is an error reply.
-    pub error: bool,
-}
+use crate::load::Reply;
 
 /// Appends a command as an array of bulk strings.
 pub fn encode(words: &[&[u8]], output: &mut Vec<u8>) {
@@ -44,7 +37,7 @@ fn push_count(kind: u8, count: usize, output: &mut Vec<u8>) {
 ///
 /// # Errors
 /// `InvalidData` for bytes that begin no reply.
-pub fn skip_reply(input: &[u8]) -> io::Result<Option<Skipped>> {
+pub fn skip_reply(input: &[u8]) -> io::Result<Option<Reply>> {
     let mut at = 0;
     let mut items_left = 1u64;
     while items_left > 0 {
@@ -67,7 +60,7 @@ pub fn skip_reply(input: &[u8]) -> io::Result<Option<Skipped>> {
             return Ok(None);
         }
     }
-    Ok(Some(Skipped { length: at, error: input[0] == b'-' }))
+    Ok(Some(Reply { length: at, error: input[0] == b'-' }))
 }
 
 fn line_at(input: &[u8], start: usize) -> Option<&[u8]> {
@@ -110,7 +103,7 @@ mod tests {
         for reply in replies {
             let with_more = [reply, b"+next\r\n"].concat();
             let found = skip_reply(&with_more).expect("valid").expect("complete");
-            assert_eq!(found, Skipped { length: reply.len(), error: reply[0] == b'-' });
+            assert_eq!(found, Reply { length: reply.len(), error: reply[0] == b'-' });
             for cut in 0..reply.len() {
                 assert_eq!(skip_reply(&reply[..cut]).expect("a prefix is no error"), None);
             }

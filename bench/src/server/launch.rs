@@ -1,40 +1,19 @@
-//! Job: start the servers to be compared, each pinned to the CPUs of the servers, and end them.
+//! Job: start the servers to be compared, each pinned to the CPUs of the servers, and ask them.
 //! In: binaries, CPUs. Out: processes that answer PING on free ports of 127.0.0.1.
-//! Invariant: a dropped [`Server`] has ended its own child, by its handle, and nothing else.
+//! Invariant: a dropped [`Server`] has ended its process.
 
-use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::resp;
+use super::resp;
+use crate::child::{Child, LaunchError, free_address};
+use crate::load::Destination;
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any reply that is read here (INFO).
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-
-/// Why a server could not be started or asked.
-#[derive(Debug)]
-pub struct LaunchError(String);
-
-impl fmt::Display for LaunchError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LaunchError {}
-
-impl From<LaunchError> for io::Error {
-    fn from(error: LaunchError) -> Self {
-        Self::other(error)
-    }
-}
 
 /// A running server.
 #[derive(Debug)]
@@ -77,36 +56,22 @@ impl Launcher {
             Kind::Redis => &self.redis,
             Kind::Ringlet { .. } => &self.ringlet,
         };
-        let failed = |what: &dyn fmt::Display| LaunchError(format!("{}: {what}", path.display()));
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| failed(&error))?;
-        let mut command = Command::new("taskset");
-        command.arg("-c").arg(&self.server_cpus).arg(path);
-        command.args(["--port", &address.port().to_string(), "--bind", "127.0.0.1"]);
-        command.args(["--save", "", "--appendonly", "no"]);
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut arguments = vec!["--port", &port, "--bind", "127.0.0.1", "--save", ""];
+        arguments.extend(["--appendonly", "no"]);
+        let count;
         if let Kind::Ringlet { shards } = kind
             && !is_redis(path)
         {
-            command.args(["--shards", &shards.to_string()]);
+            count = shards.to_string();
+            arguments.extend(["--shards", &count]);
         }
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| failed(&error))?;
-        let mut server = Server { child, address };
-        let deadline = Instant::now() + START_TIMEOUT;
-        while Instant::now() < deadline {
-            if server.ask(&[b"PING"]).is_ok_and(|answer| answer.starts_with("+PONG")) {
-                return Ok(server);
-            }
-            if let Ok(Some(status)) = server.child.try_wait() {
-                return Err(failed(&format!("ended at once, {status}")));
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
-        Err(failed(&"does not answer PING"))
+        let mut child = Child::start(path, &self.server_cpus, arguments)?;
+        child.wait_until(|| {
+            ask(address, &[b"PING"]).is_ok_and(|answer| answer.starts_with("+PONG"))
+        })?;
+        Ok(Server { child, address })
     }
 }
 
@@ -115,9 +80,14 @@ fn is_redis(path: &Path) -> bool {
 }
 
 impl Server {
-    /// Its process id: taskset has become the server by exec.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.pid()
+    }
+
+    /// The server as the load generator wants it.
+    pub fn destination(&self) -> Destination {
+        Destination { address: self.address, skip: resp::skip_reply }
     }
 
     /// The reply to one command on a connection of its own, as it came.
@@ -125,21 +95,7 @@ impl Server {
     /// # Errors
     /// A broken connection, or a reply that is too long or no RESP2.
     pub fn ask(&self, words: &[&[u8]]) -> io::Result<String> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        let mut bytes = Vec::new();
-        resp::encode(words, &mut bytes);
-        stream.write_all(&bytes)?;
-        let mut answer = Vec::new();
-        while resp::skip_reply(&answer)?.is_none() {
-            let mut chunk = [0; 4096];
-            let count = stream.read(&mut chunk)?;
-            if count == 0 || answer.len() > MAX_ANSWER_BYTES {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "an unusable answer"));
-            }
-            answer.extend_from_slice(&chunk[..count]);
-        }
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        ask(self.address, words)
     }
 
     /// The number of keys of database 0.
@@ -161,17 +117,27 @@ impl Server {
     }
 }
 
+fn ask(address: SocketAddr, words: &[&[u8]]) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    let mut bytes = Vec::new();
+    resp::encode(words, &mut bytes);
+    stream.write_all(&bytes)?;
+    let mut answer = Vec::new();
+    while resp::skip_reply(&answer)?.is_none() {
+        let mut chunk = [0; 4096];
+        let count = stream.read(&mut chunk)?;
+        if count == 0 || answer.len() > MAX_ANSWER_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "an unusable answer"));
+        }
+        answer.extend_from_slice(&chunk[..count]);
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 fn figure_in(info: &str, name: &str) -> Option<f64> {
     let value = |line: &str| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok();
     info.lines().find_map(value)
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both calls fail only when the child is gone already, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[cfg(test)]

@@ -7,15 +7,16 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::closed::Closed;
-use crate::compare::{Row, Spread, Target};
-use crate::gap::{self, Disturbance};
-use crate::launch::{Kind, Launcher, Server};
-use crate::load::{self, Offer};
-use crate::process;
-use crate::traffic::{
+use super::closed::Closed;
+use super::gap::{self, Disturbance};
+use super::launch::{Kind, Launcher, Server};
+use super::traffic::{
     KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, refuse_errors, set_sixteen,
 };
+use crate::compare::{Spread, Target};
+use crate::load::{self, Offer};
+use crate::process;
+use crate::report::Findings;
 
 const CLIENTS: usize = 50;
 /// What a freshly started server gets to come to rest.
@@ -67,29 +68,6 @@ impl Scenario {
     /// All, in the order of the report.
     pub const ALL: [Self; 6] =
         [Self::Cpu, Self::Latency, Self::Memory, Self::Insert, Self::Expire, Self::Idle];
-}
-
-/// What a scenario found.
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    /// Lines of the table.
-    pub rows: Vec<Row>,
-    /// Sentences below it.
-    pub notes: Vec<String>,
-}
-
-impl Findings {
-    /// Adds a line to the table, unless nothing was measured.
-    pub fn row(
-        &mut self,
-        name: &str,
-        unit: &'static str,
-        peer: &[f64],
-        own: &[f64],
-        target: Target,
-    ) {
-        self.rows.extend(Row::new(name, unit, peer, own, target));
-    }
 }
 
 /// How a row names the server with that many shards.
@@ -215,7 +193,7 @@ fn latency_at(
             let offer =
                 Offer { rate, connections: CLIENTS, random_gaps: true, encode: &mut encode };
             let time = Duration::from_secs(plan.latency_seconds);
-            let outcome = load::run(servers[index].address, time, Some(offer), None)?;
+            let outcome = load::run(servers[index].destination(), time, Some(offer), None)?;
             refuse_errors(&outcome)?;
             lateness.add(&outcome.lateness).map_err(io::Error::other)?;
             for (figures, (_, quantile)) in figures[index].iter_mut().zip(QUANTILES) {

@@ -6,10 +6,10 @@
 use std::io;
 use std::time::Duration;
 
-use crate::closed::key_name;
-use crate::launch::Server;
+use super::closed::key_name;
+use super::launch::Server;
+use super::resp;
 use crate::load::{self, Fill, Offer, Outcome};
-use crate::resp;
 
 /// Bytes of a value in the CPU and latency scenarios.
 pub const VALUE_BYTES: usize = 64;
@@ -45,7 +45,7 @@ pub fn fill_many<'a>(
     let fill = Fill { connections: FILL_CONNECTIONS, count, encode };
     let mut get = get_small;
     let offer = watch.map(|_| probe_offer(&mut get));
-    let outcome = load::run(server.address, watch.unwrap_or_default(), offer, Some(fill))?;
+    let outcome = load::run(server.destination(), watch.unwrap_or_default(), offer, Some(fill))?;
     refuse_errors(&outcome)?;
     let held = server.key_count()?;
     if held < count {
@@ -60,7 +60,7 @@ pub fn fill_many<'a>(
 /// A server that breaks off, or answers with errors.
 pub fn probe(server: &Server, duration: Duration) -> io::Result<Outcome> {
     let mut get = get_small;
-    let outcome = load::run(server.address, duration, Some(probe_offer(&mut get)), None)?;
+    let outcome = load::run(server.destination(), duration, Some(probe_offer(&mut get)), None)?;
     refuse_errors(&outcome)?;
     Ok(outcome)
 }

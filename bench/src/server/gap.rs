@@ -7,14 +7,15 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::closed::key_name;
+use super::closed::key_name;
+use super::launch::{Kind, Launcher, Server};
+use super::resp;
+use super::scenario::{ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
+use super::traffic::{FILL_CONNECTIONS, fill_many, probe, refuse_errors, set_sixteen};
 use crate::compare::Target;
-use crate::launch::{Kind, Launcher, Server};
 use crate::load::{self, Fill, Outcome};
 use crate::process;
-use crate::resp;
-use crate::scenario::{Findings, ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
-use crate::traffic::{FILL_CONNECTIONS, fill_many, probe, refuse_errors, set_sixteen};
+use crate::report::Findings;
 
 const MILLISECOND_NS: f64 = 1e6;
 /// How long active expiry is watched after the first key has expired.
@@ -146,7 +147,7 @@ fn fill_expiring(server: &Server, count: u64) -> io::Result<u64> {
             );
         };
         let fill = Fill { connections: FILL_CONNECTIONS, count, encode: &mut encode };
-        let filled = load::run(server.address, Duration::ZERO, None, Some(fill))?;
+        let filled = load::run(server.destination(), Duration::ZERO, None, Some(fill))?;
         refuse_errors(&filled)?;
         if unix_time_ms()? < first_ms {
             return Ok(first_ms);

@@ -1,0 +1,136 @@
+//! Job: one run of the bench: take the CPUs, measure scenario after scenario, write the report.
+//! In: what all comparisons are asked for, the scenarios of one. Out: the report.
+//! Invariant: what a reader must know of the machine stands in the report before the figures.
+
+use std::fmt::Debug;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::priority;
+use crate::report::{Findings, Report};
+
+/// What every comparison can be asked for.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Fewer rounds and smaller figures, for some three minutes.
+    #[arg(long)]
+    pub quick: bool,
+    /// Rounds in which the servers take turns (5, or 3 with --quick).
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..1000))]
+    rounds: Option<u64>,
+    /// CPUs of the servers, as taskset takes them.
+    #[arg(long, default_value = "0")]
+    pub server_cpus: String,
+    /// CPU of the load generators.
+    #[arg(long, default_value_t = 1)]
+    pub load_cpu: usize,
+    /// Run servers and load at the highest priority (nice -20, as root), against the noise of other
+    /// processes.
+    #[arg(long)]
+    urgent: bool,
+    /// Where the report is written.
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+}
+
+impl Common {
+    /// The rounds that are asked for, or one of two defaults.
+    pub fn rounds(&self, quick: usize, full: usize) -> usize {
+        self.rounds.map_or(self.pick(quick, full), |rounds| rounds as usize)
+    }
+
+    /// One of two figures.
+    pub fn pick<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}
+
+/// A comparison.
+pub struct Session<'a> {
+    /// What all comparisons are asked for.
+    pub common: &'a Common,
+    /// How the files of the report are called.
+    pub name: &'static str,
+    /// The title of the report.
+    pub title: &'static str,
+    /// Versions and placement.
+    pub setting: Vec<String>,
+}
+
+impl Session<'_> {
+    /// Measures `scenarios` one after the other and writes the report.
+    ///
+    /// # Errors
+    /// A server or a tool that cannot be started or breaks off; never a slow one.
+    pub fn run<S: Debug + Copy>(
+        self,
+        scenarios: impl IntoIterator<Item = S>,
+        mut measure: impl FnMut(S) -> io::Result<Findings>,
+    ) -> io::Result<()> {
+        let Self { common, name, title, mut setting } = self;
+        let start = Instant::now();
+        setting.push(machine()?);
+        setting.push(
+            "CPU per request: user and system time of /proc/PID/stat over the measurement, all threads"
+                .to_owned(),
+        );
+        // Everything that this thread starts (generators of load) inherits its CPU.
+        if !core_affinity::set_for_current(core_affinity::CoreId { id: common.load_cpu }) {
+            setting.push(format!("NOT pinned: CPU {} is not ours to use", common.load_cpu));
+        }
+        let raised = if common.urgent { Some(priority::raise()?) } else { None };
+        if raised.is_some() {
+            setting.push("servers and load at the highest priority (nice -20)".to_owned());
+        }
+        let mut findings = Findings::default();
+        for scenario in scenarios {
+            eprintln!("{scenario:?} ({:.0} s so far) ...", start.elapsed().as_secs_f64());
+            let found = measure(scenario)?;
+            findings.rows.extend(found.rows);
+            findings.notes.extend(found.notes);
+        }
+        setting.push(format!("duration {:.0} s", start.elapsed().as_secs_f64()));
+        let Findings { rows, notes } = findings;
+        let report = Report { title: title.to_owned(), setting, rows, notes };
+        report.write(&common.output, name)?;
+        println!("{}", report.markdown());
+        eprintln!("Written to {0}/{name}.md and {name}.json.", common.output.display());
+        Ok(())
+    }
+}
+
+fn machine() -> io::Result<String> {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(format!(
+        "{} CPUs; kernel {}; load before the start {}",
+        std::thread::available_parallelism()?,
+        kernel.trim(),
+        load.split(' ').next().unwrap_or_default()
+    ))
+}
+
+/// The binary under test: the named one, or that of the environment, or that of a release build.
+pub fn binary(named: Option<&PathBuf>, variable: &str, built: &str) -> PathBuf {
+    let from_environment = || std::env::var_os(variable).map(PathBuf::from);
+    named.cloned().or_else(from_environment).unwrap_or_else(|| built.into())
+}
+
+/// The first line that a program says about its version.
+///
+/// # Errors
+/// The program is missing.
+pub fn version(binary: &Path, option: &str) -> io::Result<String> {
+    let output = Command::new(binary)
+        .arg(option)
+        .output()
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", binary.display())))?;
+    // nginx says it on standard error.
+    let said = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned())
+}
