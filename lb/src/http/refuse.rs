@@ -9,9 +9,21 @@ use crate::core::Core;
 use crate::errors::{ErrorContext, write_error};
 
 impl Core {
-    /// A request is refused, and the connection ends: where the next request begins is not known, or
-    /// this client should not go on.
+    /// A request of which nothing could be read, or nothing is to be read, is refused; the connection
+    /// ends, as nobody knows where the next request would begin.
     pub fn refuse(&mut self, client: &mut Client, status: u16, text: &str) {
+        self.refuse_request(client, status, text, (false, 1));
+    }
+
+    /// A request is refused, and the connection ends: this client should not go on. `(is_head,
+    /// version_minor)` is what its head has said.
+    pub fn refuse_request(
+        &mut self,
+        client: &mut Client,
+        status: u16,
+        text: &str,
+        (is_head, minor): (bool, u8),
+    ) {
         let row = client.listener.state.rows.of(self.index);
         match status {
             408 => row.request_timeouts.add(1),
@@ -19,7 +31,7 @@ impl Core {
         }
         client.closes_after = true;
         client.phase = Phase::Exchange;
-        self.answer(client, status, text, false, 1);
+        self.answer(client, status, text, is_head, minor);
     }
 
     /// A well-formed request cannot be served.

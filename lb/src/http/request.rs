@@ -83,14 +83,17 @@ impl Core {
         let config = &listener.config;
         let head = &self.request_head;
         let input = client.line.bytes(&self.ring);
+        let about = (head.is_head(input), head.version_minor());
         // CONNECT would make an open proxy, TRACE shows fields that clients must not see.
         if head.is_connect(input) || head.method(input) == b"TRACE" {
-            return self.refuse(client, 405, "CONNECT and TRACE are not served here");
+            let text = "CONNECT and TRACE are not served here";
+            return self.refuse_request(client, 405, text, about);
         }
         let choice = match listener.router.choose(head, input, &mut self.path) {
             Ok(choice) => choice,
             Err(unrouted) => {
-                return self.refuse(client, unrouted.status(), &unrouted.to_string());
+                let status = unrouted.status();
+                return self.refuse_request(client, status, &unrouted.to_string(), about);
             }
         };
         let pool = self.pools.pools[choice.pool].shared.clone();
