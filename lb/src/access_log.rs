@@ -5,7 +5,7 @@
 //! Invariant: a core never waits for the log, and what waits for the disk is bounded; lines for which
 //! there is no room are counted in [`crate::state::ListenerRow::log_lost`].
 //!
-//! [`format`] makes the line, [`buffers`] collects the
+//! [`record`] keeps what outlives a request's head, [`format`] makes the line, [`buffers`] collects the
 //! lines of a core, [`writer`] is the thread that writes them.
 
 pub mod buffers;
@@ -13,6 +13,7 @@ pub mod format;
 #[cfg(test)]
 mod format_tests;
 mod json;
+pub mod record;
 pub mod time;
 pub mod writer;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use ringlet_protocol::http1::{Body, Framing, RequestKind};
 use ringlet_runtime::ring::SocketId;
 use ringlet_runtime::timers::TimerId;
 
+use crate::access_log::record::Record;
 use crate::line::Line;
 use crate::snapshot::{ListenerShared, PoolShared};
 
@@ -32,6 +33,8 @@ pub struct Client {
     pub phase: Phase,
     /// The request that is under way.
     pub exchange: Option<Box<Exchange>>,
+    /// What the access log will say of it, if its listener logs.
+    pub record: Option<Box<Record>>,
     /// When the present phase must be over, in milliseconds of the monotonic clock.
     pub deadline_ms: i64,
     /// The timer that looks at the deadline, and when it does.
@@ -153,6 +156,7 @@ impl Client {
             local: None,
             phase,
             exchange: None,
+            record: None,
             deadline_ms: i64::MAX,
             timer: None,
             closes_after: false,

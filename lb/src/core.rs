@@ -20,6 +20,7 @@ use ringlet_runtime::ring::{
 };
 use ringlet_runtime::timers::TimerWheel;
 
+use crate::access_log::buffers::CoreLog;
 use crate::borrow::{Leaving, Mail};
 use crate::checks::Watcher;
 use crate::client::{Client, Phase, Stage};
@@ -29,6 +30,9 @@ use crate::pool::Pools;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerShared, Snapshot};
 use crate::upstream::{Places, Upstream};
+
+/// How a request ends whose client does not stay for its end.
+const CLIENT_LEFT: &str = "the client left";
 
 /// One core.
 pub struct Core {
@@ -50,6 +54,8 @@ pub struct Core {
     pub watcher: Watcher,
     /// Emptied buffers.
     pub spares: Spares,
+    /// Its access log lines.
+    pub log: CoreLog,
     /// Deadlines of clients.
     pub timers: TimerWheel<SocketId>,
     /// The monotonic clock.
@@ -144,7 +150,10 @@ impl Core {
     fn turn_away(&mut self, client: &mut Client) {
         match client.listener.config.mode {
             Mode::Http => self.refuse(client, 503, "too many connections"),
-            Mode::Tcp => self.reset_client(client),
+            Mode::Tcp => {
+                self.log_refusal(client, None, 0, "too many connections");
+                self.reset_client(client);
+            }
         }
     }
 
@@ -273,17 +282,19 @@ impl Core {
     fn on_client_ended(&mut self, client: &mut Client, end: ReceiveEnd) {
         let is_broken = matches!(end, ReceiveEnd::Error(_));
         match client.phase {
-            Phase::Proxy | Phase::Idle | Phase::Head | Phase::Lingering => {
-                self.close_client(client)
+            Phase::Proxy | Phase::Idle | Phase::Lingering => self.close_client(client),
+            Phase::Head => {
+                self.log_refusal(client, None, 0, "the client left within the head");
+                self.close_client(client);
             }
-            Phase::Tunnel if is_broken => self.reset_tunnel(client),
+            Phase::Tunnel if is_broken => self.reset_tunnel(client, CLIENT_LEFT),
             Phase::Tunnel => self.with_upstream_of(client, Self::pump_up, |_, _| {}),
             Phase::Exchange => {
                 let needs_more =
                     client.exchange.as_ref().is_some_and(|exchange| !exchange.body.has_ended());
                 // One that has ended its half after the request may still read.
                 if is_broken || needs_more {
-                    self.abort(client);
+                    self.abort(client, CLIENT_LEFT);
                 }
             }
         }
@@ -297,7 +308,7 @@ impl Core {
                 client.listener.state.rows.of(self.index).bytes_out.add(length);
                 match result {
                     Ok(()) => self.on_client_sent(&mut client),
-                    Err(_) => self.abort(&mut client),
+                    Err(_) => self.abort(&mut client, CLIENT_LEFT),
                 }
             }
             self.clients.put(client);
@@ -335,7 +346,9 @@ impl Core {
 
     fn on_upstream_sent(&mut self, client: &mut Client, upstream: &mut Upstream) {
         match client.phase {
-            Phase::Tunnel if upstream.has_failed => self.reset_both(client, upstream),
+            Phase::Tunnel if upstream.has_failed => {
+                self.reset_both(client, upstream, "the server broke the connection");
+            }
             Phase::Tunnel => {
                 upstream.line.flush(&mut self.ring);
                 self.pump_up(client, upstream);

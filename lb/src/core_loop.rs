@@ -10,7 +10,7 @@ use ringlet_runtime::cores;
 use ringlet_runtime::ring::{Event, SocketId, Wait};
 use ringlet_runtime::{clock, ring};
 
-use crate::client::Phase;
+use crate::client::{Client, Phase};
 use crate::core::{Core, LocalListener};
 use crate::limits::{FOREIGN_LOAD_PERIOD_US, IDLE_SWEEP_PERIOD_MS, TICK_BUSY_MS, TICK_IDLE_MS};
 use crate::snapshot::Snapshot;
@@ -46,6 +46,7 @@ pub async fn run(mut core: Core) {
         core.now_ms = (core.now_us / 1000) as i64;
         let ticked = core.pass(&mut events, &mut expired, &mut progress);
         if core.shared.is_stopping.load(Ordering::Acquire) && core.is_drained(&mut progress) {
+            core.log.buffers.hand_over();
             return;
         }
         if ticked || cores::executor_wants_visit() {
@@ -120,6 +121,7 @@ impl Core {
         }
         // Places that other cores have given back.
         self.serve_all_waiting();
+        self.log.buffers.on_tick();
         if self.now_ms - progress.swept_ms >= IDLE_SWEEP_PERIOD_MS {
             progress.swept_ms = self.now_ms;
             self.sweep_idle();
@@ -224,9 +226,23 @@ impl Core {
         let by_ms = *progress.drained_by_ms.get_or_insert(self.now_ms + drain_ms);
         if !progress.is_drained && (self.client_count == 0 || self.now_ms >= by_ms) {
             progress.is_drained = true;
+            self.cut_off_exchanges();
             self.shared.draining.fetch_sub(1, Ordering::AcqRel);
         }
         progress.is_drained
+    }
+
+    /// What still goes on ends with the process.
+    fn cut_off_exchanges(&mut self) {
+        let has_exchange = |client: &&Client| client.exchange.is_some();
+        let sockets: Vec<SocketId> =
+            self.clients.iter().filter(has_exchange).map(|client| client.line.socket).collect();
+        for socket in sockets {
+            if let Some(mut client) = self.clients.take(socket) {
+                self.abort(&mut client, "the balancer ended");
+                self.clients.put(client);
+            }
+        }
     }
 
     fn close_silent_clients(&mut self) {

@@ -29,8 +29,13 @@ pub struct ErrorContext<'a> {
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /// Writes a response of this status; `what` says what failed, and of which part: `no server of pool api
-/// is available`.
-pub fn write_error(out: &mut Vec<u8>, status: u16, what: &dyn Display, context: &ErrorContext<'_>) {
+/// is available`. Returns the length of its body.
+pub fn write_error(
+    out: &mut Vec<u8>,
+    status: u16,
+    what: &dyn Display,
+    context: &ErrorContext<'_>,
+) -> usize {
     let page = context.pages.get(&status).map(|page| &**page);
     let body = Body { status, what };
     let length = page.map_or_else(|| body.length(), <[u8]>::len);
@@ -47,12 +52,13 @@ pub fn write_error(out: &mut Vec<u8>, status: u16, what: &dyn Display, context: 
     write_connection(out, context.client_minor, context.keeps_alive);
     out.extend_from_slice(b"\r\n");
     if context.is_head {
-        return;
+        return 0;
     }
     match page {
         Some(page) => out.extend_from_slice(page),
         None => drop(write!(out, "{body}")),
     }
+    length
 }
 
 /// The text behind a status.

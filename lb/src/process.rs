@@ -17,6 +17,7 @@ use ringlet_runtime::signals::{HangUp, Signal, Signals};
 use ringlet_runtime::timers::TimerWheel;
 use ringlet_runtime::{clock, cores, preflight};
 
+use crate::access_log::writer::{self, LogHandle};
 use crate::borrow::Mail;
 use crate::checks::Watcher;
 use crate::core::Core;
@@ -44,6 +45,7 @@ struct Controller {
     shared: Arc<Shared>,
     registry: Arc<Mutex<Registry>>,
     reload: Reload,
+    log: LogHandle,
 }
 
 impl Controller {
@@ -55,11 +57,17 @@ impl Controller {
         match taken_up {
             Ok(snapshot) => {
                 let generation = snapshot.generation;
+                // First, as those who take the snapshot up may have lines for it.
+                self.log.open(snapshot.global.log.clone());
                 self.shared.published.publish(snapshot);
                 self.shared.wake_all();
                 tracing::info!("configuration {generation} is in use");
             }
-            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: {error}");
+                // The file may have been renamed nevertheless.
+                self.log.open(self.shared.published.get().global.log.clone());
+            }
         }
     }
 }
@@ -103,7 +111,10 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     let first = registry.take_up(configuration)?;
     let registry = Arc::new(Mutex::new(registry));
     let shared = Arc::new(Shared::new(Published::new(first), count));
-    let control = Control::start(Controller { shared: shared.clone(), registry, reload })
+    let log_writer = writer::start(count, configuration.global.log.clone())?;
+    let log = log_writer.handle().clone();
+    let controller = Controller { shared: shared.clone(), registry, reload, log: log.clone() };
+    let control = Control::start(controller)
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
     let handle = control.handle();
     let _signal_thread = signals
@@ -127,10 +138,11 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     let result = cores::run(count, move |core| {
         let (shared, all_there) = (for_cores.clone(), all_there.clone());
         let (mesh, inboxes) = (mesh.clone(), inboxes.clone());
+        let log = log.clone();
         async move {
             let inbox = inboxes[core.0].lock().ok().and_then(|mut inbox| inbox.take());
             let inbox = inbox.expect("invariant: every core starts once");
-            match make_core(core.0, shared, mesh, inbox) {
+            match make_core(core.0, shared, mesh, inbox, &log) {
                 Ok(core) => {
                     // Nobody serves before everybody can be rung.
                     if all_there.wait().is_leader() {
@@ -149,7 +161,22 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     // A panic there has been reported by the panic hook.
     let _ = resolver.join();
     drop(control);
+    log_writer.finish();
+    warn_of_lost_lines(&shared);
     result.map_err(|error| error.to_string())
+}
+
+/// At least so many: nobody knows of what the writer could not write at last.
+fn warn_of_lost_lines(shared: &Shared) {
+    for listener in &shared.published.get().listeners {
+        let lost: u64 = listener.state.rows.sum(|row| row.log_lost.get());
+        if lost > 0 {
+            tracing::warn!(
+                "listener {}: {lost} lines of the access log got lost",
+                listener.state.name
+            );
+        }
+    }
 }
 
 fn make_core(
@@ -157,6 +184,7 @@ fn make_core(
     shared: Arc<Shared>,
     mesh: Arc<Mesh<Mail>>,
     inbox: Inbox<Mail>,
+    log: &LogHandle,
 ) -> Result<Core, String> {
     let snapshot = shared.published.get();
     let cores = shared.bells.len();
@@ -182,6 +210,7 @@ fn make_core(
         upstreams: Places::default(),
         watcher: Watcher::new(index, cores, now_ms),
         spares: Spares::default(),
+        log: log.core_log(index),
         timers: TimerWheel::new(now_ms),
         now_ms,
         now_us: now_us as u64,

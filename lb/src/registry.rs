@@ -13,7 +13,7 @@ use ringlet_runtime::listen::{self, ListenOptions};
 use ringlet_runtime::ring::SocketAddress;
 
 use crate::balance::Blueprint;
-use crate::model::{Configuration, Listener};
+use crate::model::{Configuration, Listener, LogTarget};
 use crate::resolve;
 use crate::route::Router;
 use crate::snapshot::{ListenerShared, ListeningSockets, PoolShared, Snapshot};
@@ -57,7 +57,13 @@ impl Registry {
             slots.push(slot);
         }
         let listeners = configuration.listeners.iter().zip(sockets);
-        let listeners = listeners.map(|(config, sockets)| self.listener(config, sockets, &slots));
+        let listeners = listeners.map(|(config, sockets)| {
+            let mut config = config.clone();
+            if configuration.global.log == LogTarget::Off {
+                config.log = None;
+            }
+            self.listener(config, sockets, &slots)
+        });
         let snapshot = Arc::new(Snapshot {
             generation: self.present.as_ref().map_or(1, |present| present.generation + 1),
             global: configuration.global.clone(),
@@ -115,11 +121,10 @@ impl Registry {
 
     fn listener(
         &self,
-        config: &Listener,
+        mut config: Listener,
         sockets: Vec<Arc<ListeningSockets>>,
         slots: &[usize],
     ) -> Arc<ListenerShared> {
-        let mut config = config.clone();
         config.default_pool = config.default_pool.map(|pool| slots[pool]);
         for route in &mut config.routes {
             route.pool = slots[route.pool];

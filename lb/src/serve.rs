@@ -18,6 +18,9 @@ use crate::snapshot::PoolShared;
 use crate::state::Checked;
 use crate::upstream::Upstream;
 
+/// How a request ends that has its whole response.
+pub const COMPLETE: &str = "complete";
+
 /// Why a try has failed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -88,6 +91,9 @@ impl Core {
         }
         row.queued.add(1);
         exchange.stage = Stage::Waiting;
+        if let Some(record) = &mut client.record {
+            record.queued_at_us = Some(self.now_us);
+        }
         let queue_ms = i64::from(exchange.pool.config.timeouts.queue_ms);
         self.pools.pools[exchange.pool_slot].waiting.push_back(client.line.socket);
         client.line.keep(&mut self.ring, &mut self.spares);
@@ -95,9 +101,12 @@ impl Core {
     }
 
     /// It no longer waits in a queue.
-    fn leave_queue(&mut self, client: &Client) {
+    fn leave_queue(&mut self, client: &mut Client) {
         let Some(exchange) = &client.exchange else { return };
         if exchange.stage == Stage::Waiting {
+            if let Some(record) = &mut client.record {
+                record.leave_queue(self.now_us);
+            }
             exchange.pool.state.queued.fetch_sub(1, Relaxed);
             let socket = client.line.socket;
             self.pools.pools[exchange.pool_slot].waiting.retain(|waiting| *waiting != socket);
@@ -118,7 +127,7 @@ impl Core {
             let pick = self.pools.pick(pool, hash, &tried, &mut self.random);
             let begun = matches!(pick, Pick::Server(server) if self.pools.begin(server));
             if begun {
-                self.leave_queue(&client);
+                self.leave_queue(&mut client);
                 if let Pick::Server(server) = pick {
                     self.attach(&mut client, server);
                 }
@@ -134,6 +143,10 @@ impl Core {
     fn attach(&mut self, client: &mut Client, server: usize) {
         let Some(exchange) = &mut client.exchange else { return };
         exchange.server = Some(server);
+        if let Some(record) = &mut client.record {
+            record.attempts += 1;
+            record.server = self.pools.server(server).map(|local| local.state.clone());
+        }
         let may_reuse = exchange.pool.config.mode == Mode::Http && !exchange.wants_new_connection;
         if may_reuse {
             while let Some(mut upstream) = self.pop_idle(server) {
@@ -434,13 +447,13 @@ impl Core {
     }
 
     /// A request is over; the server's connection has been closed or given back.
-    pub fn end_exchange(&mut self, client: &mut Client, upstream: &mut Upstream) {
+    pub fn end_exchange(&mut self, client: &mut Client, upstream: &mut Upstream, end: &str) {
         upstream.client = None;
-        self.finish_exchange(client);
+        self.finish_exchange(client, end);
     }
 
-    /// A request is over, and has no connection to a server.
-    pub fn finish_exchange(&mut self, client: &mut Client) {
+    /// A request is over, and has no connection to a server; `end` says how, for the log.
+    pub fn finish_exchange(&mut self, client: &mut Client, end: &str) {
         self.leave_queue(client);
         self.end_with_server(client);
         let Some(exchange) = client.exchange.take() else { return };
@@ -454,11 +467,14 @@ impl Core {
             let class = usize::from(exchange.status / 100).min(5);
             row.responses[class].add(1);
         }
+        if let Some(record) = client.record.take() {
+            self.log_exchange(client, *record, &exchange, end);
+        }
         self.spares.keep(exchange.request);
     }
 
     /// A client has gone, or must go, in the midst of a request.
-    pub fn abort(&mut self, client: &mut Client) {
+    pub fn abort(&mut self, client: &mut Client, end: &str) {
         let upstream = client.exchange.as_mut().and_then(|exchange| exchange.upstream.take());
         if let Some(mut upstream) = upstream.and_then(|id| self.upstreams.take(id)) {
             upstream.client = None;
@@ -466,14 +482,14 @@ impl Core {
             upstream.line.reset(&mut self.ring, &mut self.spares);
             self.upstreams.put(upstream);
         }
-        self.finish_exchange(client);
+        self.finish_exchange(client, end);
         self.reset_client(client);
     }
 
     /// A request cannot be served.
     pub fn fail(&mut self, client: &mut Client, status: u16, text: &str) {
         if client.listener.config.mode == Mode::Tcp || client.phase == Phase::Tunnel {
-            return self.abort(client);
+            return self.abort(client, text);
         }
         if let Some(exchange) = &mut client.exchange {
             exchange.status = status;

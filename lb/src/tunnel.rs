@@ -7,15 +7,21 @@
 
 use ringlet_runtime::ring::{NetRing, ReceiveEnd};
 
+use crate::access_log::record::Record;
 use crate::client::{Client, Exchange, Phase, Stage};
 use crate::core::Core;
 use crate::line::{Line, Spares};
+use crate::serve::COMPLETE;
 use crate::upstream::Upstream;
 
 impl Core {
     /// A connection in TCP mode begins.
     pub fn begin_tcp(&mut self, client: &mut Client) {
+        if client.listener.config.log.is_some() {
+            client.record = Some(Box::new(Record::default()));
+        }
         let Some(slot) = client.listener.config.default_pool else {
+            self.log_refusal(client, None, 0, "no pool for the connection");
             return self.reset_client(client);
         };
         let pool = self.pools.pools[slot].shared.clone();
@@ -36,6 +42,9 @@ impl Core {
         if let Some(exchange) = &mut client.exchange {
             exchange.stage = Stage::Responding;
         }
+        if let Some(record) = &mut client.record {
+            record.received_bytes = Some(0);
+        }
         self.pump_down(client, upstream);
         if !client.line.is_closing {
             self.pump_up(client, upstream);
@@ -44,16 +53,21 @@ impl Core {
 
     /// Moves what a client has sent to the server.
     pub fn pump_up(&mut self, client: &mut Client, upstream: &mut Upstream) {
-        move_bytes(&mut client.line, &mut upstream.line, &mut self.ring, &mut self.spares);
+        let moved =
+            move_bytes(&mut client.line, &mut upstream.line, &mut self.ring, &mut self.spares);
+        if let Some(record) = &mut client.record {
+            record.received_bytes = record.received_bytes.map(|bytes| bytes + moved as u64);
+        }
         self.after_pump(client, upstream);
     }
 
     /// Moves what a server has sent to the client.
     pub fn pump_down(&mut self, client: &mut Client, upstream: &mut Upstream) {
+        let moved =
+            move_bytes(&mut upstream.line, &mut client.line, &mut self.ring, &mut self.spares);
         if let Some(exchange) = &mut client.exchange {
-            exchange.body_bytes += upstream.line.bytes(&self.ring).len() as u64;
+            exchange.body_bytes += moved as u64;
         }
-        move_bytes(&mut upstream.line, &mut client.line, &mut self.ring, &mut self.spares);
         self.after_pump(client, upstream);
     }
 
@@ -65,7 +79,7 @@ impl Core {
             && upstream.line.is_flushed();
         if is_done {
             upstream.line.close(&mut self.ring, &mut self.spares);
-            self.end_exchange(client, upstream);
+            self.end_exchange(client, upstream, COMPLETE);
             return self.close_client(client);
         }
         let tunnel_ms =
@@ -82,29 +96,36 @@ impl Core {
     ) {
         match end {
             ReceiveEnd::EndOfStream => self.pump_down(client, upstream),
-            ReceiveEnd::Error(_) => self.reset_both(client, upstream),
+            ReceiveEnd::Error(_) => {
+                self.reset_both(client, upstream, "the server broke the connection");
+            }
         }
     }
 
-    /// The client's side of a tunnel has broken.
-    pub fn reset_tunnel(&mut self, client: &mut Client) {
-        self.with_upstream_of(client, Self::reset_both, Self::abort);
+    /// A tunnel breaks, and not by its server.
+    pub fn reset_tunnel(&mut self, client: &mut Client, end: &str) {
+        self.with_upstream_of(
+            client,
+            |core, client, upstream| core.reset_both(client, upstream, end),
+            |core, client| core.abort(client, end),
+        );
     }
 
     /// One side has broken: the other must not take that for an end.
-    pub fn reset_both(&mut self, client: &mut Client, upstream: &mut Upstream) {
+    pub fn reset_both(&mut self, client: &mut Client, upstream: &mut Upstream, end: &str) {
         upstream.line.reset(&mut self.ring, &mut self.spares);
-        self.end_exchange(client, upstream);
+        self.end_exchange(client, upstream, end);
         self.reset_client(client);
     }
 }
 
-fn move_bytes(from: &mut Line, to: &mut Line, ring: &mut NetRing, spares: &mut Spares) {
+/// How many bytes have been moved.
+fn move_bytes(from: &mut Line, to: &mut Line, ring: &mut NetRing, spares: &mut Spares) -> usize {
+    let length = from.bytes(ring).len();
     if !from.is_drained() {
         if to.is_backlogged() {
-            return;
+            return 0;
         }
-        let length = from.bytes(ring).len();
         from.forward(0, length, to, ring, spares);
         to.flush(ring);
     }
@@ -113,4 +134,5 @@ fn move_bytes(from: &mut Line, to: &mut Line, ring: &mut NetRing, spares: &mut S
     } else if !to.is_backlogged() {
         from.receive(ring);
     }
+    length
 }

@@ -18,7 +18,7 @@ impl Core {
             }
             Phase::Idle | Phase::Lingering => self.close_client(client),
             Phase::Tunnel if self.stage_of(client) == Some(Stage::Responding) => {
-                self.reset_tunnel(client);
+                self.reset_tunnel(client, "nothing went either way for too long");
             }
             Phase::Exchange | Phase::Tunnel => match self.stage_of(client) {
                 Some(Stage::Waiting) => {
@@ -32,7 +32,13 @@ impl Core {
                     self.retry(client, None, Failure::Connect);
                 }
                 Some(Stage::Awaiting) => self.on_silence(client),
-                Some(Stage::Responding) => self.abort(client),
+                Some(Stage::Responding) => {
+                    let end = match client.line.is_backlogged() {
+                        true => "the client did not read in time",
+                        false => "the server did not go on in time",
+                    };
+                    self.abort(client, end);
+                }
                 // A response of ours that the client does not take.
                 Some(Stage::Choosing) | None => self.reset_client(client),
             },

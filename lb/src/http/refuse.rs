@@ -31,25 +31,39 @@ impl Core {
         }
         client.closes_after = true;
         client.phase = Phase::Exchange;
-        self.answer(client, status, text, is_head, minor);
+        let body_bytes = self.write_answer(client, status, text, is_head, minor);
+        self.log_refusal(client, Some(status), body_bytes, text);
+        self.deliver_answer(client);
     }
 
     /// A well-formed request cannot be served.
     pub fn answer_failure(&mut self, client: &mut Client, status: u16, text: &str) {
         let Some(exchange) = &client.exchange else { return };
         if exchange.stage == Stage::Responding {
-            self.finish_exchange(client);
+            self.finish_exchange(client, text);
             return self.reset_client(client);
         }
         let (is_head, minor) = (exchange.kind.is_head, exchange.version_minor);
         client.closes_after =
             !exchange.keeps_alive || !exchange.body.has_ended() || self.is_draining;
-        let text = format!("{text} (pool {})", exchange.pool.state.name);
-        self.finish_exchange(client);
-        self.answer(client, status, &text, is_head, minor);
+        let page_text = format!("{text} (pool {})", exchange.pool.state.name);
+        let body_bytes = self.write_answer(client, status, &page_text, is_head, minor);
+        if let Some(exchange) = &mut client.exchange {
+            exchange.body_bytes = body_bytes as u64;
+        }
+        self.finish_exchange(client, text);
+        self.deliver_answer(client);
     }
 
-    fn answer(&mut self, client: &mut Client, status: u16, text: &str, is_head: bool, minor: u8) {
+    /// Writes it, and returns the length of its body.
+    fn write_answer(
+        &mut self,
+        client: &mut Client,
+        status: u16,
+        text: &str,
+        is_head: bool,
+        minor: u8,
+    ) -> usize {
         let listener = client.listener.clone();
         let class = usize::from(status / 100).min(5);
         listener.state.rows.of(self.index).responses[class].add(1);
@@ -59,7 +73,10 @@ impl Core {
             is_head,
             keeps_alive: !client.closes_after,
         };
-        client.line.append_with(&mut self.spares, |out| write_error(out, status, &text, &context));
+        client.line.append_with(&mut self.spares, |out| write_error(out, status, &text, &context))
+    }
+
+    fn deliver_answer(&mut self, client: &mut Client) {
         client.line.flush(&mut self.ring);
         self.next_request(client);
     }

@@ -11,6 +11,7 @@ use ringlet_protocol::http1::{
 };
 use ringlet_protocol::proxy_protocol::{self, Endpoints};
 
+use crate::access_log::record::Record;
 use crate::client::{Client, Exchange, Phase, Stage};
 use crate::core::Core;
 use crate::forwarding::{self, RequestContext};
@@ -83,6 +84,9 @@ impl Core {
         let config = &listener.config;
         let head = &self.request_head;
         let input = client.line.bytes(&self.ring);
+        if config.log.is_some() {
+            client.record = Some(Record::of_request(head, input, self.spares.buffer()));
+        }
         let about = (head.is_head(input), head.version_minor());
         // CONNECT would make an open proxy, TRACE shows fields that clients must not see.
         if head.is_connect(input) || head.method(input) == b"TRACE" {
@@ -140,6 +144,9 @@ impl Core {
                 Some(&made_id[..])
             }
         };
+        if let (Some(record), Some(id)) = (&mut client.record, request_id) {
+            record.keep_request_id(id);
+        }
         let route = choice.route.map(|route| &config.routes[route]);
         let context = RequestContext {
             forwarding: config.forwarding,
@@ -261,7 +268,7 @@ impl Core {
         upstream.line.reset(&mut self.ring, &mut self.spares);
         upstream.client = None;
         if has_begun {
-            self.finish_exchange(client);
+            self.finish_exchange(client, &error.to_string());
             return self.reset_client(client);
         }
         client.listener.state.rows.of(self.index).bad_requests.add(1);

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::forwarding::{self, ResponseContext};
 use crate::limits::{RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
 use crate::rewrite::Rewrites;
-use crate::serve::Failure;
+use crate::serve::{COMPLETE, Failure};
 use crate::upstream::Upstream;
 
 const LIMITS: HeadLimits =
@@ -84,6 +84,9 @@ impl Core {
         let status = head.status();
         exchange.status = status;
         exchange.stage = Stage::Responding;
+        if let Some(record) = &mut client.record {
+            record.head_at_us = Some(self.now_us);
+        }
         exchange.upstream_keeps_alive = head.keeps_alive();
         exchange.response = Body::new(head.framing());
         // A body of which more is to come is in the way of the next request.
@@ -182,7 +185,7 @@ impl Core {
     pub fn break_response(&mut self, client: &mut Client, upstream: &mut Upstream) {
         upstream.server.rows.of(self.index).response_failures.add(1);
         self.note_outcome(client, false);
-        self.reset_both(client, upstream);
+        self.reset_both(client, upstream, "the server broke off its response");
     }
 
     fn complete_response(&mut self, client: &mut Client, upstream: &mut Upstream) {
@@ -199,7 +202,7 @@ impl Core {
         let (is_good, pool) = (exchange.status < 500, exchange.pool.clone());
         self.note_outcome(client, is_good);
         self.give_back(upstream, &pool, may_be_kept);
-        self.end_exchange(client, upstream);
+        self.end_exchange(client, upstream, COMPLETE);
         self.next_request(client);
     }
 
