@@ -224,15 +224,18 @@ impl ActiveCheck {
     /// a check whose options have changed does not send requests to a dead server.
     fn publish(&self, context: &Context<'_>) {
         let checked = self.state.checked();
+        if checked == Checked::Unknown {
+            return;
+        }
+        let reason = if checked == Checked::Down { self.reason.as_str() } else { "" };
         for server in self.servers_checked() {
-            if checked == Checked::Unknown || server.checked() == checked {
-                continue;
-            }
             let before = server.checked();
-            let reason = if checked == Checked::Down { self.reason.as_str() } else { "" };
+            // Also what is down already, as it may be so for another reason now.
             server.set_checked(checked, context.now_ms, reason);
-            context.shared.note_change();
-            report::checked(context.snapshot, server, before);
+            if before != checked {
+                context.shared.note_change();
+                report::checked(context.snapshot, server, before);
+            }
         }
     }
 }
