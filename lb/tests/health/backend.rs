@@ -129,6 +129,7 @@ impl Backend {
         // Has the acceptor look at the flag.
         let _ = TcpStream::connect(self.address);
         acceptor.join().expect("the acceptor does not panic");
+        let _answered = self.shared.state.lock();
         for stream in self.shared.streams.lock().expect("no panic").values() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -163,42 +164,48 @@ fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
-        let path = read_path(&mut reader)?;
-        let answer = {
-            let mut state = shared.state.lock().ok()?;
-            shared.counted.notify_all();
-            if path == HEALTH {
-                state.checks += 1;
-                state.answer_to_checks.clone()
-            } else {
-                state.requests += 1;
-                state.answer.clone()
-            }
+        let request = read_request(&mut reader)?;
+        // What has been counted has been answered, for whoever looks at the state.
+        let mut state = shared.state.lock().ok()?;
+        let answer = if request.path == HEALTH {
+            state.checks += 1;
+            &state.answer_to_checks
+        } else {
+            state.requests += 1;
+            &state.answer
         };
-        match answer {
-            Answer::Status(status, body) => {
-                let length = body.len();
-                let head = format!("HTTP/1.1 {status} Some\r\nContent-Length: {length}\r\n\r\n");
-                writer.write_all((head + &body).as_bytes()).ok()?;
-            }
-            // Whatever comes; the peer's end ends it.
-            Answer::Nothing => while read_path(&mut reader).is_some() {},
+        shared.counted.notify_all();
+        if let Answer::Status(status, body) = answer {
+            let length = body.len();
+            let text = format!("HTTP/1.1 {status} Some\r\nContent-Length: {length}\r\n\r\n{body}");
+            writer.write_all(text.as_bytes()).ok()?;
+        }
+        let is_over = *answer != Answer::Nothing && request.is_last;
+        drop(state);
+        if is_over {
+            return writer.shutdown(Shutdown::Write).ok();
         }
     }
 }
 
-fn read_path(reader: &mut BufReader<TcpStream>) -> Option<String> {
-    let mut path = None;
+struct Request {
+    path: String,
+    is_last: bool,
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+    let mut lines = Vec::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
         }
         if line.trim_end().is_empty() {
-            return path;
+            break;
         }
-        if path.is_none() {
-            path = line.split(' ').nth(1).map(str::to_owned);
-        }
+        lines.push(line.to_ascii_lowercase());
     }
+    let path = lines.first()?.split(' ').nth(1)?.to_owned();
+    let is_last = lines.iter().any(|line| line.trim_end() == "connection: close");
+    Some(Request { path, is_last })
 }

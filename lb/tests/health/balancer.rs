@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// No event is waited for longer.
@@ -52,7 +52,9 @@ impl Balancer {
         let for_thread = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                for_thread.lines.lock().expect("no panic").push(line);
+                let mut lines = for_thread.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.push(line);
+                drop(lines);
                 for_thread.has_more.notify_all();
             }
         });
@@ -131,7 +133,9 @@ impl Drop for Balancer {
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.file);
         if std::thread::panicking() {
-            println!("{}", self.log.lines.lock().expect("no panic").join("\n"));
+            // Also after a panic with the lines in hand: a second one would end all tests.
+            let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            println!("{}", lines.join("\n"));
         }
     }
 }
