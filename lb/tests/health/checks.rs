@@ -1,5 +1,6 @@
 //! What checks ask, how often, and what a reload does to them.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,14 +116,17 @@ struct Redis {
 impl Redis {
     fn start(more: &[&str]) -> Self {
         let address = free_address();
-        let child = Command::new("redis-server")
+        let mut child = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(more)
             .current_dir(std::env::temp_dir())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
+        let output = BufReader::new(child.stdout.as_mut().expect("it is piped"));
+        let is_ready = |line: String| line.contains("Ready to accept connections");
+        assert!(output.lines().map_while(Result::ok).any(is_ready), "redis-server has ended");
         Self { address, child }
     }
 
