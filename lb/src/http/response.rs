@@ -115,6 +115,7 @@ impl Core {
         client.closes_after = !delivery.keeps_alive;
         let class = usize::from(status / 100).min(5);
         upstream.server.rows.of(self.index).responses[class].add(1);
+        client.listener.state.rows.of(self.index).responses[class].add(1);
         let latency_us = u32::try_from(self.now_us.saturating_sub(exchange.sent_us));
         let slot = exchange.server;
         self.spares.keep(std::mem::take(&mut exchange.request));
