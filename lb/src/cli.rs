@@ -22,6 +22,13 @@ pub enum Invocation {
     Check(PathBuf),
     /// To say whether this machine can run it.
     Preflight,
+    /// To show the state of one that runs.
+    Top {
+        /// Where its admin page is.
+        address: String,
+        /// One frame only.
+        once: bool,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -30,6 +37,7 @@ Examples:
   ringlet-lb --listen :6379 --to 10.0.0.1:6379 --mode tcp --balance first
   ringlet-lb /etc/ringlet/lb.toml
   ringlet-lb check /etc/ringlet/lb.toml
+  ringlet-lb top 127.0.0.1:8404
 
 A file that is called like a command is written with its folder: ./check";
 
@@ -54,6 +62,15 @@ enum Command {
     },
     /// Say whether this machine can run it, and what to do if not
     Preflight,
+    /// Show pools, servers and listeners of a running ringlet-lb, anew each second
+    Top {
+        /// What it was given as --admin
+        #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:8404", value_parser = config::tcp_bind_address)]
+        address: String,
+        /// Print one frame and end
+        #[arg(long)]
+        once: bool,
+    },
 }
 
 #[derive(Args)]
@@ -114,6 +131,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     Ok(match command {
         Some(Command::Check { file }) => Invocation::Check(file),
         Some(Command::Preflight) => Invocation::Preflight,
+        Some(Command::Top { address, once }) => Invocation::Top { address, once },
         None => Invocation::Run(source(run)?),
     })
 }
@@ -149,6 +167,6 @@ pub fn problem_text(source: &Source, problems: &Problems) -> String {
 /// What to say about a file that is not there and whose name looks like a command.
 fn command_meant(path: &Path) -> Option<String> {
     let name = path.to_str().filter(|name| !name.contains(['/', '.']) && !path.exists())?;
-    let meant = config::nearest(name, ["check", "preflight", "help"])?;
+    let meant = config::nearest(name, ["check", "preflight", "top", "help"])?;
     Some(format!("did you mean the command `ringlet-lb {meant}`?"))
 }

@@ -112,6 +112,7 @@ impl Core {
     }
 
     fn on_tick(&mut self, progress: &mut Progress) {
+        self.shared.ticked_ms[self.index].store(self.now_ms, Ordering::Relaxed);
         let needs_time = std::mem::take(&mut progress.was_busy)
             || !self.timers.is_empty()
             || self.watcher.is_due_soon(self.now_ms);

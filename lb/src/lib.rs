@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+pub mod admin;
 pub mod balance;
 pub mod borrow;
 pub mod checks;
@@ -33,5 +34,6 @@ pub mod shared;
 pub mod snapshot;
 pub mod state;
 pub mod sticky;
+pub mod totals;
 pub mod tunnel;
 pub mod upstream;

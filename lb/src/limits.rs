@@ -71,3 +71,9 @@ pub const LOG_BATCHES_MAX: usize = 16;
 pub const LOG_FLUSH_MS: u64 = 2000;
 /// How long after a failure an access log that is not open is tried again.
 pub const LOG_REOPEN_MS: u64 = 1000;
+/// Servers that may be added or removed at run time until the file says the same.
+pub const EDITS_MAX: usize = 4096;
+/// How long an administrator waits for the control thread to carry a change out.
+pub const CHANGE_TIMEOUT_MS: u64 = 10_000;
+/// A core that has not ticked for this long is reported as hanging.
+pub const HANGING_MS: i64 = 5_000;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use ringlet_lb::cli::{self, Invocation};
 use ringlet_lb::config::{self, Source};
 use ringlet_lb::process;
+use ringlet_runtime::admin::top;
 use ringlet_runtime::memory::CountingAllocator;
 use ringlet_runtime::preflight;
 
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
             let said = say(&report.to_string());
             if report.is_ok() { said } else { ExitCode::FAILURE }
         }
+        Ok(Invocation::Top { address, once }) => match top::run(&address, once) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
         // Prints help and version to standard output, errors to standard error.
         Err(error) => error.exit(),
     }

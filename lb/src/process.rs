@@ -5,9 +5,10 @@
 //! Invariant: a core serves only when every core is there; a configuration that cannot be taken up
 //! leaves everything as it was.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use ringlet_base::random::Random;
 use ringlet_protocol::http1::{RequestHead, ResponseHead};
 use ringlet_runtime::control::{Control, ControlHandler};
@@ -25,20 +26,22 @@ use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, TICK_BUSY_MS, mail_pl
 use crate::line::Spares;
 use crate::model::Configuration;
 use crate::pool::Pools;
-use crate::registry::Registry;
+use crate::registry::{Change, Misfit, Registry};
 use crate::shared::Shared;
-use crate::snapshot::Published;
+use crate::snapshot::{Published, Snapshot};
 use crate::upstream::Places;
-use crate::{config, core_loop, resolve};
+use crate::{admin, config, core_loop, resolve};
 
 /// Reads the configuration anew.
 pub type Reload = Box<dyn Fn() -> Result<Configuration, String> + Send>;
 
-/// What the control thread can be asked for.
+/// What the control thread can be asked for. Each brings along where to say what has come of it.
 #[derive(Debug)]
 pub enum ControlCommand {
     /// Read the configuration anew.
-    Reload,
+    Reload(Sender<Result<String, Misfit>>),
+    /// Change something until the configuration says otherwise.
+    Change(Change, Sender<Result<String, Misfit>>),
 }
 
 struct Controller {
@@ -49,26 +52,45 @@ struct Controller {
 }
 
 impl Controller {
-    fn reload(&self) {
+    fn reload(&self) -> Result<String, Misfit> {
         let taken_up = (self.reload)().and_then(|configuration| {
             let mut registry = self.registry.lock().map_err(|_| "the registry is broken")?;
             registry.take_up(&configuration)
         });
         match taken_up {
             Ok(snapshot) => {
-                let generation = snapshot.generation;
                 // First, as those who take the snapshot up may have lines for it.
                 self.log.open(snapshot.global.log.clone());
-                self.shared.published.publish(snapshot);
-                self.shared.wake_all();
-                tracing::info!("configuration {generation} is in use");
+                let said = format!("configuration {} is in use", snapshot.generation);
+                tracing::info!("{said}");
+                self.publish(Some(snapshot));
+                Ok(said)
             }
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {error}");
+                let said = format!("the configuration stays as it was: {error}");
+                tracing::error!("{said}");
                 // The file may have been renamed nevertheless.
                 self.log.open(self.shared.published.get().global.log.clone());
+                Err(Misfit::Malformed(said))
             }
         }
+    }
+
+    fn change(&self, change: &Change) -> Result<String, Misfit> {
+        let mut registry =
+            self.registry.lock().map_err(|_| Misfit::Taken("the registry is broken".into()))?;
+        let changed = registry.change(change)?;
+        tracing::info!("by the administrator: {}", changed.said);
+        self.publish(changed.snapshot);
+        Ok(changed.said)
+    }
+
+    fn publish(&self, snapshot: Option<Arc<Snapshot>>) {
+        if let Some(snapshot) = snapshot {
+            self.shared.published.publish(snapshot);
+        }
+        self.shared.changes.note();
+        self.shared.wake_all();
     }
 }
 
@@ -76,9 +98,12 @@ impl ControlHandler for Controller {
     type Command = ControlCommand;
 
     fn command(&mut self, command: ControlCommand) {
-        match command {
-            ControlCommand::Reload => self.reload(),
-        }
+        let (answer, result) = match command {
+            ControlCommand::Reload(answer) => (answer, self.reload()),
+            ControlCommand::Change(change, answer) => (answer, self.change(&change)),
+        };
+        // Whoever asked may have given up waiting.
+        let _ = answer.try_send(result);
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -87,7 +112,8 @@ impl ControlHandler for Controller {
                 tracing::info!("received {signal:?}: no new connections, requests in flight end");
                 self.shared.stop();
             }
-            Signal::HangUp => self.reload(),
+            // The log says what has come of it.
+            Signal::HangUp => drop(self.reload()),
         }
     }
 }
@@ -116,6 +142,10 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     let controller = Controller { shared: shared.clone(), registry, reload, log: log.clone() };
     let control = Control::start(controller)
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
+    let admin = match &configuration.global.admin {
+        Some(address) => Some(admin::start(address, &shared, &control.handle())?),
+        None => None,
+    };
     let handle = control.handle();
     let _signal_thread = signals
         .deliver(move |signal| handle.signal(signal))
@@ -157,6 +187,7 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
             }
         }
     });
+    drop(admin);
     drop(stop_resolver);
     // A panic there has been reported by the panic hook.
     let _ = resolver.join();
@@ -202,6 +233,7 @@ fn make_core(
     let random = Random::from_system().map_err(|error| format!("no random numbers: {error}"))?;
     let now_us = clock::monotonic_us();
     let now_ms = now_us / 1000;
+    shared.ticked_ms[index].store(now_ms, Ordering::Relaxed);
     Ok(Core {
         index,
         ring,

@@ -1,10 +1,12 @@
 //! What is running: the configuration, and the state that outlives it.
 //!
 //! Job: make a snapshot of a configuration, keeping the state of what has not changed. In: checked
-//! configurations. Out: snapshots with open sockets.
+//! configurations, and changes at run time, which are laid over them. Out: snapshots with open sockets.
 //! Invariant: a configuration is taken up as a whole or not at all; a server of the same pool, name and
 //! address keeps its state, its slot and its connections; a listener's address stays open over a
 //! reload.
+
+mod edits;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +15,60 @@ use ringlet_runtime::listen::{self, ListenOptions};
 use ringlet_runtime::ring::SocketAddress;
 
 use crate::balance::Blueprint;
-use crate::model::{Configuration, Listener, LogTarget};
+use crate::config;
+use crate::model::{AdminState, Configuration, Listener, LogTarget};
 use crate::resolve;
 use crate::route::Router;
 use crate::snapshot::{ListenerShared, ListeningSockets, PoolShared, Snapshot};
 use crate::state::{ListenerState, PoolState, ServerState};
 
+use self::edits::Edits;
+pub use self::edits::Misfit;
+
+/// What an administrator may change while the balancer runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// What is wanted of a server, its weight, or both.
+    Set {
+        /// The pool's name.
+        pool: String,
+        /// The server's name.
+        server: String,
+        /// The new state.
+        state: Option<AdminState>,
+        /// The new weight.
+        weight: Option<u16>,
+    },
+    /// A further server.
+    Add {
+        /// The pool's name.
+        pool: String,
+        /// The server as the file would say it, such as `10.0.0.1:9000 weight=2`.
+        server: String,
+    },
+    /// A server less: requests in flight on it go on.
+    Remove {
+        /// The pool's name.
+        pool: String,
+        /// The server's name.
+        server: String,
+    },
+}
+
+/// What a change has come to.
+pub struct Changed {
+    /// For people.
+    pub said: String,
+    /// To be published, if servers have come or gone.
+    pub snapshot: Option<Arc<Snapshot>>,
+}
+
 /// Makes snapshots.
 pub struct Registry {
     cores: usize,
+    /// What the file says, and what was changed since.
+    file: Option<Configuration>,
+    edits: Edits,
     present: Option<Arc<Snapshot>>,
     sockets_opened: u64,
     /// Who has each slot. One that only this list knows is free.
@@ -32,14 +79,75 @@ impl Registry {
     /// Before the first configuration.
     #[must_use]
     pub fn new(cores: usize) -> Self {
-        Self { cores, present: None, sockets_opened: 0, servers: Vec::new() }
+        Self {
+            cores,
+            file: None,
+            edits: Edits::default(),
+            present: None,
+            sockets_opened: 0,
+            servers: Vec::new(),
+        }
     }
 
-    /// A snapshot of a configuration. It becomes the present one.
+    /// A snapshot of a configuration that was read, with the changes that it has not overtaken. It
+    /// becomes the present one.
     ///
     /// # Errors
     /// One line per address that cannot be listened on; then all is as before.
-    pub fn take_up(&mut self, configuration: &Configuration) -> Result<Arc<Snapshot>, String> {
+    pub fn take_up(&mut self, file: &Configuration) -> Result<Arc<Snapshot>, String> {
+        let mut edits = self.edits.clone();
+        edits.settle(file);
+        let snapshot = self.enact(&edits.applied(file))?;
+        (self.file, self.edits) = (Some(file.clone()), edits);
+        Ok(snapshot)
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    /// Why it cannot be made; then all is as before.
+    pub fn change(&mut self, change: &Change) -> Result<Changed, Misfit> {
+        let pool = self.pool_named(match change {
+            Change::Set { pool, .. } | Change::Add { pool, .. } | Change::Remove { pool, .. } => {
+                pool
+            }
+        })?;
+        let mut edits = self.edits.clone();
+        let said = match change {
+            Change::Set { server, state, weight, .. } => {
+                let server = &pool.servers[member_named(&pool, server)?];
+                let said = set(server, *state, *weight);
+                return Ok(Changed { said, snapshot: None });
+            }
+            Change::Add { server, .. } => {
+                let server = config::server(server, &pool.config).map_err(Misfit::Malformed)?;
+                let said = format!("server {} of pool {} is added", server.name, pool.config.name);
+                edits.add(&pool.config, server)?;
+                said
+            }
+            Change::Remove { server, .. } => {
+                let server = &pool.config.servers[member_named(&pool, server)?];
+                edits.remove(&pool.config, server)?;
+                format!("server {} of pool {} is removed", server.name, pool.config.name)
+            }
+        };
+        let Some(file) = &self.file else { return Err(Misfit::Absent("nothing runs".into())) };
+        let snapshot = self.enact(&edits.applied(file)).map_err(Misfit::Taken)?;
+        self.edits = edits;
+        Ok(Changed { said, snapshot: Some(snapshot) })
+    }
+
+    fn pool_named(&self, name: &str) -> Result<Arc<PoolShared>, Misfit> {
+        let pools = self.present.iter().flat_map(|present| &present.pools);
+        let configured = pools.filter(|pool| !pool.is_retired);
+        configured.clone().find(|pool| pool.state.name == name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = configured.map(|pool| pool.state.name.as_str()).collect();
+            Misfit::Absent(format!("there is no pool {name:?}, but {}", names.join(", ")))
+        })
+    }
+
+    /// A snapshot of the configuration that is to hold.
+    fn enact(&mut self, configuration: &Configuration) -> Result<Arc<Snapshot>, String> {
         let sockets = self.open(configuration)?;
         let mut pools: Vec<Arc<PoolShared>> = match &self.present {
             Some(present) => present.pools.iter().map(retired).collect(),
@@ -70,6 +178,9 @@ impl Registry {
             listeners: listeners.collect(),
             pools,
         });
+        if let Some(before) = &self.present {
+            keep_former(before, &snapshot);
+        }
         self.present = Some(snapshot.clone());
         Ok(snapshot)
     }
@@ -142,6 +253,7 @@ impl Registry {
         let before = self.present.as_ref().and_then(|present| present.pools.get(slot)).cloned();
         if let Some(before) = &before
             && before.config == *config
+            && !before.is_retired
         {
             return before.clone();
         }
@@ -174,6 +286,7 @@ impl Registry {
             config: config.clone(),
             state,
             servers,
+            is_retired: false,
         })
     }
 
@@ -190,9 +303,43 @@ impl Registry {
     }
 }
 
+fn member_named(pool: &PoolShared, name: &str) -> Result<usize, Misfit> {
+    let member = pool.servers.iter().position(|server| server.name == name);
+    member.ok_or_else(|| {
+        let names: Vec<&str> = pool.servers.iter().map(|server| server.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Misfit::Absent(format!("pool {} has no server {name:?}, but {names}", pool.config.name))
+    })
+}
+
+/// Changes a server in place: the snapshot knows it by its state.
+fn set(server: &ServerState, state: Option<AdminState>, weight: Option<u16>) -> String {
+    let mut said = format!("server {} of pool {} is ", server.name, server.pool);
+    if let Some(state) = state {
+        server.set_admin(state);
+    }
+    if let Some(weight) = weight {
+        server.set_weight(u32::from(weight));
+    }
+    let state = config::STATES.iter().find(|(_, known)| *known == server.admin());
+    said.push_str(state.map_or("ready", |(name, _)| name));
+    said.push_str(&format!(", weight {}", server.weight()));
+    said
+}
+
+/// What servers have counted that are no more goes to their pools.
+fn keep_former(before: &Snapshot, now: &Snapshot) {
+    for (old, new) in before.pools.iter().zip(&now.pools) {
+        let is_gone = |server: &&Arc<ServerState>| {
+            !new.servers.iter().any(|other| Arc::ptr_eq(other, server))
+        };
+        old.servers.iter().filter(is_gone).for_each(|server| old.state.keep_former(server));
+    }
+}
+
 /// A pool that no configuration names: requests that are under way still know it.
 fn retired(pool: &Arc<PoolShared>) -> Arc<PoolShared> {
-    if pool.servers.is_empty() {
+    if pool.is_retired {
         return pool.clone();
     }
     let config = crate::model::Pool { servers: Vec::new(), ..pool.config.clone() };
@@ -201,6 +348,7 @@ fn retired(pool: &Arc<PoolShared>) -> Arc<PoolShared> {
         config,
         state: pool.state.clone(),
         servers: Vec::new(),
+        is_retired: true,
     })
 }
 
@@ -216,3 +364,7 @@ fn listen_on(bind: &str, cores: usize) -> Result<Listening, String> {
     let (sockets, address) = listen::listen(&options, cores).map_err(|error| error.to_string())?;
     Ok((sockets, address.to_string()))
 }
+
+#[cfg(test)]
+#[path = "registry/tests.rs"]
+mod tests;

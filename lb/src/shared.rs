@@ -5,7 +5,7 @@
 //! Invariant: a request writes none of them but the count of connections.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use ringlet_runtime::wake::WakeHandle;
 
@@ -22,6 +22,8 @@ pub struct Shared {
     pub bells: Vec<OnceLock<WakeHandle>>,
     /// For each core: something that it watches wants to be looked at.
     alarms: Vec<AtomicBool>,
+    /// When each core last ticked, on the monotonic clock; 0 before it serves.
+    pub ticked_ms: Vec<AtomicI64>,
     /// Client connections of all cores.
     pub connections: AtomicU32,
     /// No new connections; those that are there may end.
@@ -39,6 +41,7 @@ impl Shared {
             changes: Changes::default(),
             bells: (0..cores).map(|_| OnceLock::new()).collect(),
             alarms: (0..cores).map(|_| AtomicBool::new(false)).collect(),
+            ticked_ms: (0..cores).map(|_| AtomicI64::new(0)).collect(),
             connections: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
             draining: AtomicUsize::new(cores),

@@ -72,6 +72,8 @@ pub struct PoolShared {
     pub servers: Vec<Arc<ServerState>>,
     /// Makes each core's balancer.
     pub blueprint: Blueprint,
+    /// No configuration names it any more.
+    pub is_retired: bool,
 }
 
 /// Where the present snapshot lies.

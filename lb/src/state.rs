@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringlet_runtime::ring::SocketAddress;
 
-pub use self::watch::Watch;
 use crate::counters::{Counter, Durations, Level, Rows};
 use crate::model::AdminState;
+use crate::totals::ServerTotals;
 
 mod watch;
+
+pub use self::watch::Watch;
 
 /// What the active check says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,9 @@ pub struct ServerState {
     taken: AtomicU32,
     /// Failures since the last success, over all cores.
     consecutive_failures: AtomicU32,
+    /// How often its checks have found it down, and how often it was ejected.
+    downs: AtomicU64,
+    ejections: AtomicU64,
     /// What each core counts.
     pub rows: Rows<ServerRow>,
 }
@@ -140,6 +145,8 @@ impl ServerState {
             check_watch: Watch::default(),
             taken: AtomicU32::new(0),
             consecutive_failures: AtomicU32::new(0),
+            downs: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             rows: Rows::new(cores),
         }
     }
@@ -161,6 +168,7 @@ impl ServerState {
         }
         if before != checked as u8 {
             self.changed_at_ms.store(now_ms, Ordering::Relaxed);
+            self.downs.fetch_add(u64::from(checked == Checked::Down), Ordering::Relaxed);
         }
         self.set_reason(reason);
     }
@@ -179,8 +187,19 @@ impl ServerState {
         }
         if before != is_ejected {
             self.changed_at_ms.store(now_ms, Ordering::Relaxed);
+            self.ejections.fetch_add(u64::from(is_ejected), Ordering::Relaxed);
         }
         self.set_reason(reason);
+    }
+
+    /// How often its checks have found it down.
+    pub fn downs(&self) -> u64 {
+        self.downs.load(Ordering::Relaxed)
+    }
+
+    /// How often it was ejected.
+    pub fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
     }
 
     /// Why it is down or ejected.
@@ -305,6 +324,8 @@ pub struct PoolState {
     pub taken: AtomicU32,
     /// Who decides about its ejections.
     pub ejection_watch: Watch,
+    /// What servers have counted that were dropped since: sums over a pool must not fall.
+    former: Mutex<ServerTotals>,
     /// What each core counts.
     pub rows: Rows<PoolRow>,
 }
@@ -346,8 +367,21 @@ impl PoolState {
             queued: AtomicU32::new(0),
             taken: AtomicU32::new(0),
             ejection_watch: Watch::default(),
+            former: Mutex::default(),
             rows: Rows::new(cores),
         }
+    }
+
+    /// What dropped servers have counted.
+    pub fn former(&self) -> ServerTotals {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A server is dropped. What it counts from now on, with the requests that are still in flight, is
+    /// not in the pool's sums.
+    pub fn keep_former(&self, server: &ServerState) {
+        let totals = ServerTotals::of(server);
+        self.former.lock().unwrap_or_else(PoisonError::into_inner).add(&totals);
     }
 }
 
@@ -433,6 +467,7 @@ mod tests {
         assert_eq!(server.reason(), "failures", "it is still ejected");
         server.set_ejected(false, 9, "");
         assert_eq!((server.recovered_at_ms(), server.reason().as_str()), (9, ""));
+        assert_eq!((server.downs(), server.ejections()), (1, 1));
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub use self::options::{Options, from_options};
 pub use self::pool::algorithm_name;
 pub use self::problem::{Problem, Problems, nearest};
 use self::section::{Document, Section};
+pub use self::server::{STATES, WEIGHT_MAX, server};
 pub use self::source::Source;
 pub use self::summary::summary;
 pub use self::values::{LOG_FORMATS, MODES, choice};

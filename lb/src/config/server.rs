@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::section::{Section, Value, items};
+use super::section::{Document, Section, Value, items};
 use super::units::shown;
 use super::values::{flag, number, text_as};
 use super::words;
@@ -82,6 +82,21 @@ pub fn read_all(section: &Section<'_>, pool: &mut Pool) {
             );
         }
         pool.servers.push(server);
+    }
+}
+
+/// Reads one server as a text of the file says it, for a pool whose settings are known.
+///
+/// # Errors
+/// One line for each problem.
+pub fn server(text: &str, pool: &Pool) -> Result<Server, String> {
+    let document = Document::new(text);
+    let table = table_of(text, 0..text.len())?;
+    let server = read_table(Section::root(&document, &table), 0, pool);
+    let problems = document.into_problems();
+    match server {
+        Some(server) if problems.is_empty() => Ok(server),
+        _ => Err(problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>().join("\n")),
     }
 }
 
@@ -175,4 +190,4 @@ fn read_table(section: Section<'_>, requests_max: u32, pool: &Pool) -> Option<Se
 }
 
 /// The heaviest server, as HAProxy's.
-const WEIGHT_MAX: u16 = 256;
+pub const WEIGHT_MAX: u16 = 256;

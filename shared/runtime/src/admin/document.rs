@@ -183,6 +183,12 @@ impl Series {
         self.0.push_back(value);
     }
 
+    /// All that is kept, added up.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.0.iter().sum()
+    }
+
     /// The cell that shows it.
     #[must_use]
     pub fn cell(&self) -> Cell {
@@ -249,7 +255,9 @@ pub(super) mod tests {
         for second in 0..SERIES_SECONDS + 5 {
             series.push(second as f64);
         }
+        let total = series.sum();
         let Cell::Series { value, series } = series.cell() else { panic!("a series") };
+        assert_eq!(series.iter().sum::<f64>(), total);
         assert_eq!((series.len(), series[0]), (SERIES_SECONDS, 5.0));
         assert_eq!(value, (SERIES_SECONDS + 4) as f64);
     }
