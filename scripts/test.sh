@@ -8,6 +8,7 @@
 # process of the run is left.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+source scripts/packages.sh
 
 ALL_STAGES=(lint unit contract planted differential clients fuzz)
 STAGES=("$@")
@@ -23,12 +24,9 @@ export RINGLET_SEED=${RINGLET_SEED:-$SRANDOM}
 export PROPTEST_RNG_SEED=$RINGLET_SEED
 # Every process of the run inherits it, whatever becomes of its parent.
 export RINGLET_TEST_RUN=$$-$SRANDOM
-# A package's scripts start no service while this file says so.
-POLICY=/usr/sbin/policy-rc.d
 passed=0
 failed=0
 child=
-policy_made=no
 
 # Every check runs under timeout(1), in a process group of its own that it passes signals on to.
 cleanup() {
@@ -137,10 +135,6 @@ no_process_is_left() {
 
 # --- what the stages need ------------------------------------------------------------------------
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
 # One clear line before anything is built, for old compilers fail with riddles.
 require_rust() {
     local wanted found
@@ -170,19 +164,8 @@ install_rust_components() {
     rustup component add "${missing[@]}"
 }
 
-forbid_services_to_start() {
-    [ ! -e $POLICY ] || return 0
-    policy_made=yes
-    printf '#!/bin/sh\nexit 101\n' | as_root tee $POLICY >/dev/null && as_root chmod +x $POLICY
-}
-
-let_services_start() {
-    [ $policy_made = no ] || as_root rm -f $POLICY
-    policy_made=no
-}
-
 install_packages() {
-    local wanted=() result
+    local wanted=()
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v redis-cli >/dev/null || wanted+=(redis-tools)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
@@ -192,22 +175,7 @@ install_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
-    [ ${#wanted[@]} -gt 0 ] || return 0
-    echo "installing: ${wanted[*]}"
-    if ! as_root apt-get update -qq || ! forbid_services_to_start; then
-        echo '!! packages cannot be installed: that takes root, or sudo without a password' >&2
-        return 1
-    fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${wanted[@]}" >/dev/null
-    result=$?
-    # Nor may the service that came with it take port 6379 at the next boot.
-    if [[ " ${wanted[*]} " = *' redis-server '* ]] && command -v systemctl >/dev/null; then
-        as_root systemctl disable --quiet redis-server
-    fi
-    let_services_start
-    [ $result = 0 ] || echo '!! the packages could not be installed' >&2
-    return $result
+    install_debian "${wanted[@]}"
 }
 
 # Counts as one failure what keeps a stage from running; it has said why.
