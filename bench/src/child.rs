@@ -1,13 +1,16 @@
 //! Job: start a process on given CPUs, wait until it serves, and end it.
 //! In: a binary, its arguments, CPUs. Out: a process id, free addresses of 127.0.0.1.
-//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and nothing else.
+//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and nothing else; what a
+//! process says is heard only when it fails.
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,11 +35,16 @@ impl From<LaunchError> for io::Error {
     }
 }
 
+/// What is shown of the messages of a process that failed.
+const MESSAGE_BYTES: usize = 2000;
+
 /// A running process.
 #[derive(Debug)]
 pub struct Child {
     process: std::process::Child,
     path: PathBuf,
+    /// Its standard error, which is shown only when it fails; a file without a name.
+    messages: File,
 }
 
 /// An address that nobody listens on at present.
@@ -59,6 +67,8 @@ impl Child {
         cpus: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Self, LaunchError> {
+        let failed = |error: io::Error| LaunchError(format!("{}: {error}", path.display()));
+        let messages = nameless_file().map_err(failed)?;
         let process = Command::new("taskset")
             .arg("-c")
             .arg(cpus)
@@ -66,9 +76,10 @@ impl Child {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(messages.try_clone().map_err(failed)?)
             .spawn()
-            .map_err(|error| LaunchError(format!("{}: {error}", path.display())))?;
-        Ok(Self { process, path: path.to_owned() })
+            .map_err(failed)?;
+        Ok(Self { process, path: path.to_owned(), messages })
     }
 
     /// Waits until the process `serves`.
@@ -95,8 +106,25 @@ impl Child {
     }
 
     fn failed(&self, what: &str) -> LaunchError {
-        LaunchError(format!("{}: {what}", self.path.display()))
+        let mut messages = Vec::new();
+        let mut file = &self.messages;
+        // Without its messages the failure still says what failed.
+        let _ = file.rewind().and_then(|()| file.read_to_end(&mut messages));
+        let last = &messages[messages.len().saturating_sub(MESSAGE_BYTES)..];
+        let last = String::from_utf8_lossy(last);
+        LaunchError(format!("{}: {what}\n{}", self.path.display(), last.trim_end()))
     }
+}
+
+/// A file that nobody else can find, and that is gone when nobody has it open.
+fn nameless_file() -> io::Result<File> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("ringlet-bench-{}-messages-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let file = File::options().read(true).append(true).create_new(true).open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
 }
 
 impl Drop for Child {
@@ -112,9 +140,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_ends_at_once_is_an_error() {
-        let mut child = Child::start(Path::new("false"), "0", [""; 0]).expect("taskset");
-        let error = child.wait_until(|| false).expect_err("it never serves");
-        assert!(error.to_string().starts_with("false: ended at once"), "{error}");
+    fn a_process_that_ends_at_once_is_an_error_with_its_messages() {
+        let arguments = ["-c", "echo no such option >&2; exit 3"];
+        let mut child = Child::start(Path::new("sh"), "0", arguments).expect("taskset");
+        let error = child.wait_until(|| false).expect_err("it never serves").to_string();
+        assert!(error.starts_with("sh: ended at once, exit status: 3"), "{error}");
+        assert!(error.ends_with("no such option"), "{error}");
     }
 }
