@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -50,6 +51,8 @@ pub struct Destination {
     pub address: SocketAddr,
     /// What it speaks.
     pub skip: Skip,
+    /// Servers run on the generator's own CPU, which it then yields when it has nothing to do.
+    pub shares_cpu: bool,
 }
 
 /// Load at fixed times.
@@ -90,6 +93,19 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
+impl Outcome {
+    /// Refuses a run in which the server answered with errors.
+    ///
+    /// # Errors
+    /// There were error replies.
+    pub fn refuse_errors(&self) -> io::Result<()> {
+        if self.errors == 0 {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("{} error replies", self.errors)))
+    }
+}
+
 /// Runs `offer` and `fill` together against `to`: until the filling is done, or
 /// for `duration` if that is longer.
 ///
@@ -109,7 +125,7 @@ pub fn run(
         .collect::<io::Result<Vec<_>>>()?;
     let mut generator = Generator {
         start: Instant::now(),
-        skip: to.skip,
+        to,
         duration_ns: duration.as_nanos() as u64,
         links,
         offered,
@@ -141,7 +157,7 @@ pub fn histogram() -> Histogram<u64> {
 
 struct Generator {
     start: Instant,
-    skip: Skip,
+    to: Destination,
     duration_ns: u64,
     links: Vec<Link>,
     /// The first so many links are for offered requests, the others for filling.
@@ -197,7 +213,10 @@ impl Generator {
             }
             if progress {
                 last_progress_ns = now_ns;
-            } else if now_ns - last_progress_ns > STALL_TIMEOUT.as_nanos() as u64 {
+            } else if self.to.shares_cpu {
+                thread::yield_now();
+            }
+            if now_ns - last_progress_ns > STALL_TIMEOUT.as_nanos() as u64 {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the server fell silent"));
             }
         }
@@ -273,7 +292,7 @@ impl Generator {
         let now_ns = self.now_ns();
         let link = &mut self.links[index];
         let mut at = 0;
-        while let Some(reply) = (self.skip)(&link.input[at..])? {
+        while let Some(reply) = (self.to.skip)(&link.input[at..])? {
             at += reply.length;
             self.outcome.errors += u64::from(reply.error);
             match link.outstanding.pop_front() {
@@ -296,7 +315,6 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::thread;
 
     /// Answers every `PING` with `+PONG` on `connections` connections, after `delay`.
     fn server(connections: usize, delay: Duration) -> SocketAddr {
@@ -326,7 +344,7 @@ mod tests {
             let length = input.iter().position(|&byte| byte == b'\n');
             Ok(length.map(|length| Reply { length: length + 1, error: false }))
         };
-        Destination { address, skip: line }
+        Destination { address, skip: line, shares_cpu: false }
     }
 
     fn ping(_: u64, output: &mut Vec<u8>) {

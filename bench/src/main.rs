@@ -6,6 +6,7 @@
 
 mod child;
 mod compare;
+mod lb;
 mod link;
 mod load;
 mod priority;
@@ -30,11 +31,14 @@ struct Arguments {
 enum Subject {
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
+    /// Compare ringlet-lb with HAProxy and nginx.
+    Lb(lb::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Server(arguments) => server::compare(&arguments),
+        Subject::Lb(arguments) => lb::compare(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

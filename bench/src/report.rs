@@ -54,9 +54,9 @@ impl Report {
         for line in &self.setting {
             let _ = writeln!(text, "- {line}");
         }
-        text += "\nMedians of alternating rounds (least to greatest); a ratio is Ringlet's figure \
-                 over the peer's of the same round. Lower is better.\n\n";
-        let head = ["what", "unit", "peer", "Ringlet", "ratio", "target", "verdict", "rounds"];
+        text += "\nMedians of alternating rounds (least to greatest); a ratio is the measured \
+                 figure over the peer's of the same round. Lower is better.\n\n";
+        let head = ["what", "unit", "peer", "measured", "ratio", "target", "verdict", "rounds"];
         let cells: Vec<Vec<String>> = self.rows.iter().map(cells).collect();
         text += &table(&head.map(str::to_owned), &cells);
         text.push('\n');

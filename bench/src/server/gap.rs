@@ -11,7 +11,7 @@ use super::closed::key_name;
 use super::launch::{Kind, Launcher, Server};
 use super::resp;
 use super::scenario::{ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
-use super::traffic::{FILL_CONNECTIONS, fill_many, probe, refuse_errors, set_sixteen};
+use super::traffic::{FILL_CONNECTIONS, fill_many, probe, set_sixteen};
 use crate::compare::Target;
 use crate::load::{self, Fill, Outcome};
 use crate::process;
@@ -148,7 +148,7 @@ fn fill_expiring(server: &Server, count: u64) -> io::Result<u64> {
         };
         let fill = Fill { connections: FILL_CONNECTIONS, count, encode: &mut encode };
         let filled = load::run(server.destination(), Duration::ZERO, None, Some(fill))?;
-        refuse_errors(&filled)?;
+        filled.refuse_errors()?;
         if unix_time_ms()? < first_ms {
             return Ok(first_ms);
         }

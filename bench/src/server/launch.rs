@@ -87,7 +87,7 @@ impl Server {
 
     /// The server as the load generator wants it.
     pub fn destination(&self) -> Destination {
-        Destination { address: self.address, skip: resp::skip_reply }
+        Destination { address: self.address, skip: resp::skip_reply, shares_cpu: false }
     }
 
     /// The reply to one command on a connection of its own, as it came.

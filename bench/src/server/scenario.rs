@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 use super::closed::Closed;
 use super::gap::{self, Disturbance};
 use super::launch::{Kind, Launcher, Server};
-use super::traffic::{
-    KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, refuse_errors, set_sixteen,
-};
+use super::traffic::{KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, set_sixteen};
 use crate::compare::{Spread, Target};
 use crate::load::{self, Offer};
 use crate::process;
@@ -194,7 +192,7 @@ fn latency_at(
                 Offer { rate, connections: CLIENTS, random_gaps: true, encode: &mut encode };
             let time = Duration::from_secs(plan.latency_seconds);
             let outcome = load::run(servers[index].destination(), time, Some(offer), None)?;
-            refuse_errors(&outcome)?;
+            outcome.refuse_errors()?;
             lateness.add(&outcome.lateness).map_err(io::Error::other)?;
             for (figures, (_, quantile)) in figures[index].iter_mut().zip(QUANTILES) {
                 figures.push(outcome.latency.value_at_quantile(quantile) as f64 / 1000.0);

@@ -46,7 +46,7 @@ pub fn fill_many<'a>(
     let mut get = get_small;
     let offer = watch.map(|_| probe_offer(&mut get));
     let outcome = load::run(server.destination(), watch.unwrap_or_default(), offer, Some(fill))?;
-    refuse_errors(&outcome)?;
+    outcome.refuse_errors()?;
     let held = server.key_count()?;
     if held < count {
         return Err(io::Error::other(format!("{held} keys are there after {count} insertions")));
@@ -61,7 +61,7 @@ pub fn fill_many<'a>(
 pub fn probe(server: &Server, duration: Duration) -> io::Result<Outcome> {
     let mut get = get_small;
     let outcome = load::run(server.destination(), duration, Some(probe_offer(&mut get)), None)?;
-    refuse_errors(&outcome)?;
+    outcome.refuse_errors()?;
     Ok(outcome)
 }
 
@@ -98,15 +98,4 @@ pub fn get_or_set(number: u64, output: &mut Vec<u8>) {
 pub fn set_sixteen(number: u64, output: &mut Vec<u8>) {
     let value = format!("v{number:015x}");
     resp::encode(&[b"SET", key_name(number).as_bytes(), value.as_bytes()], output);
-}
-
-/// Refuses a run in which the server answered with errors.
-///
-/// # Errors
-/// There were error replies.
-pub fn refuse_errors(outcome: &Outcome) -> io::Result<()> {
-    if outcome.errors == 0 {
-        return Ok(());
-    }
-    Err(io::Error::other(format!("{} error replies", outcome.errors)))
 }

@@ -1,0 +1,140 @@
+//! Job: CPU time of the proxy per request beside HAProxy's, closed loop.
+//! In: a [`Plan`]. Out: rows and notes.
+//! Invariant: all proxies of a row have the same servers and take turns within each round.
+
+use std::io;
+
+use super::launch::{Kind, LARGE, Launcher, Running, SMALL};
+use super::settings::{Balance, Mode, Service};
+use super::wrk::Wrk;
+use super::{CONNECTIONS, Plan, at_turn};
+use crate::compare::{Spread, Target};
+use crate::process;
+use crate::report::Findings;
+
+/// The peer first; of the others ringlet-lb with one core has a target.
+const KINDS: [Kind; 5] = [
+    Kind::Haproxy,
+    Kind::Ringlet { cores: 1 },
+    Kind::Ringlet { cores: 2 },
+    Kind::Ringlet { cores: 4 },
+    Kind::Nginx,
+];
+
+/// One kind of traffic.
+struct Traffic {
+    name: &'static str,
+    mode: Mode,
+    path: &'static str,
+    closes: bool,
+    target: f64,
+}
+
+const TRAFFIC: [Traffic; 4] = [
+    Traffic {
+        name: "HTTP keep-alive, 64 bytes",
+        mode: Mode::Http,
+        path: SMALL,
+        closes: false,
+        target: 0.80,
+    },
+    Traffic {
+        name: "HTTP keep-alive, 16 KB",
+        mode: Mode::Http,
+        path: LARGE,
+        closes: false,
+        target: 0.85,
+    },
+    Traffic { name: "TCP, 64 bytes", mode: Mode::Tcp, path: SMALL, closes: false, target: 0.80 },
+    Traffic {
+        name: "HTTP, a connection per request",
+        mode: Mode::Http,
+        path: SMALL,
+        closes: true,
+        target: 0.95,
+    },
+];
+
+/// What was measured for one proxy, one figure per round.
+#[derive(Default)]
+struct Figures {
+    cpu_us: Vec<f64>,
+    rate: Vec<f64>,
+}
+
+/// Measures all kinds of traffic.
+///
+/// # Errors
+/// A process that cannot be started or breaks off, an answer that is no success.
+pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+    let backends = launcher.backends()?;
+    let mut findings = Findings::default();
+    for traffic in &TRAFFIC {
+        let service = Service {
+            mode: traffic.mode,
+            balance: Balance::TwoChoices,
+            servers: &backends.addresses,
+            check_interval_ms: None,
+        };
+        let kinds: Vec<Kind> =
+            KINDS.into_iter().filter(|&kind| launcher.can(kind, traffic.mode)).collect();
+        let proxies = kinds
+            .iter()
+            .map(|&kind| launcher.proxy(kind, &service))
+            .collect::<io::Result<Vec<_>>>()?;
+        let figures = measure(plan, traffic, &proxies)?;
+        report(traffic, &kinds, &figures, &mut findings);
+    }
+    if !launcher.can(Kind::Nginx, Mode::Tcp) {
+        findings.notes.push("nginx has no stream module here, so TCP is without it.".to_owned());
+    }
+    Ok(findings)
+}
+
+fn measure(plan: &Plan, traffic: &Traffic, proxies: &[Running]) -> io::Result<Vec<Figures>> {
+    let wrk = |seconds| Wrk {
+        path: traffic.path,
+        connections: CONNECTIONS,
+        seconds,
+        closes: traffic.closes,
+    };
+    for proxy in proxies {
+        wrk(1).run(proxy.address())?;
+    }
+    let mut figures: Vec<Figures> = proxies.iter().map(|_| Figures::default()).collect();
+    for round in 0..plan.rounds {
+        for index in at_turn(round, proxies.len()) {
+            let pid = proxies[index].pid();
+            let before = process::cpu_time(pid)?;
+            let answered = wrk(plan.cpu_seconds).run(proxies[index].address())?;
+            let used = process::cpu_time(pid)?.since(before).total();
+            figures[index].cpu_us.push(used.as_secs_f64() * 1e6 / answered.requests);
+            figures[index].rate.push(answered.rate / 1000.0);
+        }
+    }
+    Ok(figures)
+}
+
+fn report(traffic: &Traffic, kinds: &[Kind], figures: &[Figures], findings: &mut Findings) {
+    for (own, kind) in kinds.iter().enumerate().skip(1) {
+        let target = if *kind == (Kind::Ringlet { cores: 1 }) {
+            Target::Ratio(traffic.target)
+        } else {
+            Target::None
+        };
+        let name = format!("CPU per request, {}: {}", traffic.name, kind.name());
+        findings.row(&name, "us", &figures[0].cpu_us, &figures[own].cpu_us, target);
+    }
+    let rates: Vec<String> = kinds
+        .iter()
+        .zip(figures)
+        .filter_map(|(kind, figures)| {
+            Spread::of(&figures.rate).map(|rate| format!("{} {:.1}", kind.name(), rate.median))
+        })
+        .collect();
+    findings.notes.push(format!(
+        "{}, {CONNECTIONS} connections, thousands of requests per second as wrk saw them: {}.",
+        traffic.name,
+        rates.join("; ")
+    ));
+}
