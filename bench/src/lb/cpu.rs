@@ -59,7 +59,12 @@ const TRAFFIC: [Traffic; 4] = [
 #[derive(Default)]
 struct Figures {
     cpu_us: Vec<f64>,
+    /// Thousands of requests per second.
     rate: Vec<f64>,
+    /// Percent of a CPU that it used.
+    used: Vec<f64>,
+    /// Percent of the time that its threads were ready to run but had no CPU.
+    waited: Vec<f64>,
 }
 
 /// Measures all kinds of traffic.
@@ -105,11 +110,16 @@ fn measure(plan: &Plan, traffic: &Traffic, proxies: &[Running]) -> io::Result<Ve
     for round in 0..plan.rounds {
         for index in at_turn(round, proxies.len()) {
             let pid = proxies[index].pid();
-            let before = process::cpu_time(pid)?;
+            let (before, waited) = (process::cpu_time(pid)?, process::waited_for_cpu(pid)?);
             let answered = wrk(plan.cpu_seconds).run(proxies[index].address())?;
             let used = process::cpu_time(pid)?.since(before).total();
-            figures[index].cpu_us.push(used.as_secs_f64() * 1e6 / answered.requests);
-            figures[index].rate.push(answered.rate / 1000.0);
+            let waited = process::waited_for_cpu(pid)?.saturating_sub(waited);
+            let figures = &mut figures[index];
+            let seconds = answered.requests / answered.rate;
+            figures.cpu_us.push(used.as_secs_f64() * 1e6 / answered.requests);
+            figures.rate.push(answered.rate / 1000.0);
+            figures.used.push(used.as_secs_f64() / seconds * 100.0);
+            figures.waited.push(waited.as_secs_f64() / seconds * 100.0);
         }
     }
     Ok(figures)
@@ -129,11 +139,19 @@ fn report(traffic: &Traffic, kinds: &[Kind], figures: &[Figures], findings: &mut
         .iter()
         .zip(figures)
         .filter_map(|(kind, figures)| {
-            Spread::of(&figures.rate).map(|rate| format!("{} {:.1}", kind.name(), rate.median))
+            let median = |figures: &[f64]| Spread::of(figures).map(|spread| spread.median);
+            Some(format!(
+                "{} {:.1} ({:.0} %, {:.0} %)",
+                kind.name(),
+                median(&figures.rate)?,
+                median(&figures.used)?,
+                median(&figures.waited)?
+            ))
         })
         .collect();
     findings.notes.push(format!(
-        "{}, {CONNECTIONS} connections, thousands of requests per second as wrk saw them: {}.",
+        "{}, {CONNECTIONS} connections, thousands of requests per second as wrk saw them (how much of \
+         a CPU the proxy used, and how long it waited for one): {}.",
         traffic.name,
         rates.join("; ")
     ));
