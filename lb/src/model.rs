@@ -96,7 +96,7 @@ pub struct Listener {
     pub binds: Vec<String>,
     /// What it speaks.
     pub mode: Mode,
-    /// Of the client side: `client_ms`, `request_ms`, `keepalive_ms`, `tunnel_ms`.
+    /// Of the client side: `client_ms`, `request_ms`, `keepalive_ms`.
     pub timeouts: Timeouts,
     /// Connections at a time over all cores; further ones wait in the kernel's backlog.
     pub connections_max: u32,

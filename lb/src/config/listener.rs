@@ -17,7 +17,8 @@ use crate::model::{
 };
 
 /// Keys that mean something for HTTP only.
-const HTTP_KEYS: [&str; 11] = [
+const HTTP_KEYS: [&str; 12] = [
+    "client_timeout",
     "request_timeout",
     "keepalive_timeout",
     "head_bytes_max",
@@ -37,7 +38,6 @@ pub fn settings(section: &Section<'_>, listener: &mut Listener, folder: &Path) {
     section.set("client_timeout", &mut listener.timeouts.client_ms, time);
     section.set("request_timeout", &mut listener.timeouts.request_ms, time);
     section.set("keepalive_timeout", &mut listener.timeouts.keepalive_ms, time);
-    section.set("tunnel_timeout", &mut listener.timeouts.tunnel_ms, time);
     section.set("head_bytes_max", &mut listener.head_bytes_max, size(1 << 10, 64 << 10));
     section.set("fields_max", &mut listener.fields_max, number(1, 256));
     section.set("accept_proxy", &mut listener.accepts_proxy, flag);
@@ -82,8 +82,8 @@ pub fn read_all(
             section.wrong("name", &format!("another listener is called {} too", listener.name));
         }
         section.finish_with(|key| match key {
-            "connect_timeout" | "server_timeout" | "queue_timeout" | "balance" | "servers"
-            | "check" | "retry" | "sticky" | "send_proxy" => {
+            "connect_timeout" | "server_timeout" | "queue_timeout" | "tunnel_timeout"
+            | "balance" | "servers" | "check" | "retry" | "sticky" | "send_proxy" => {
                 Some("it belongs to a pool".to_owned())
             }
             "pool" | "default_backend" => Some("did you mean `default_pool`?".to_owned()),
@@ -137,8 +137,7 @@ fn without_http(section: &Section<'_>, listener: &mut Listener) {
         section.wrong(key, "needs mode http");
     }
     let plain = defaults::listener();
-    listener.timeouts.request_ms = plain.timeouts.request_ms;
-    listener.timeouts.keepalive_ms = plain.timeouts.keepalive_ms;
+    listener.timeouts = plain.timeouts;
     listener.head_bytes_max = plain.head_bytes_max;
     listener.fields_max = plain.fields_max;
     listener.forwarding = defaults::FORWARDING_NONE;

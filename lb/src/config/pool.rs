@@ -103,11 +103,12 @@ fn read_pool(name: String, section: &Section<'_>, base: &Pool) -> Pool {
     settings(section, &mut pool);
     settle_balance(section, &mut pool);
     if pool.mode == Mode::Tcp {
-        for key in ["sticky", "idle"].into_iter().filter(|key| section.has(key)) {
+        for key in ["sticky", "idle", "server_timeout"].into_iter().filter(|key| section.has(key)) {
             section.wrong(key, "needs mode http");
         }
         pool.sticky = None;
         pool.idle = defaults::pool().idle;
+        pool.timeouts.server_ms = defaults::TIMEOUTS.server_ms;
     }
     server::read_all(section, &mut pool);
     if pool.servers.len() > SERVERS_MAX {

@@ -101,14 +101,13 @@ fn listener(listener: &Listener, configuration: &Configuration) -> Table {
         put(out, "default_pool", pool_name(configuration, index));
     }
     put(out, "maxconn", listener.connections_max);
-    put_time(out, "client_timeout", listener.timeouts.client_ms);
-    put_time(out, "tunnel_timeout", listener.timeouts.tunnel_ms);
     put(out, "accept_proxy", listener.accepts_proxy);
     put(out, "trusted", texts(listener.trusted.iter().map(ToString::to_string)));
     put(out, "log", listener.log.map_or("off", |format| name_of(&LOG_FORMATS, &format)));
     if listener.mode == Mode::Tcp {
         return table;
     }
+    put_time(out, "client_timeout", listener.timeouts.client_ms);
     put_time(out, "request_timeout", listener.timeouts.request_ms);
     put_time(out, "keepalive_timeout", listener.timeouts.keepalive_ms);
     put(out, "head_bytes_max", write_size(listener.head_bytes_max.into()));
@@ -211,7 +210,6 @@ fn pool(pool: &Pool) -> Table {
     let is_sticky = pool.sticky.is_some();
     put(out, "servers", texts(pool.servers.iter().map(|one| server(one, is_sticky))));
     put_time(out, "connect_timeout", pool.timeouts.connect_ms);
-    put_time(out, "server_timeout", pool.timeouts.server_ms);
     put_time(out, "queue_timeout", pool.timeouts.queue_ms);
     put_time(out, "tunnel_timeout", pool.timeouts.tunnel_ms);
     put(out, "queue_max", pool.queue_max);
@@ -238,6 +236,7 @@ fn pool(pool: &Pool) -> Table {
     if pool.mode == Mode::Tcp {
         return table;
     }
+    put_time(out, "server_timeout", pool.timeouts.server_ms);
     let mut idle = Table::new();
     put(&mut idle, "maxconn", pool.idle.connections_max);
     put_time(&mut idle, "timeout", pool.idle.timeout_ms);

@@ -41,6 +41,10 @@ fn unknown_keys_get_a_suggestion() {
             "unknown key `connect_timeout` in [[listener]], line 3; it belongs to a pool",
         ),
         (
+            with_listener("tunnel_timeout = \"4s\""),
+            "unknown key `tunnel_timeout` in [[listener]], line 3; it belongs to a pool",
+        ),
+        (
             format!("[defaults]\nmaxconn = 10\n{SMALL}"),
             "unknown key `maxconn` in [defaults], line 2; a listener's and a pool's differ: \
              say it there",
@@ -282,6 +286,16 @@ fn modes_must_fit() {
         (
             with_listener("mode = \"tcp\"\nvia = true").replace("= \"api\"", "= \"t\"") + tcp_pool,
             "`via` in [[listener]], line 4: needs mode http",
+        ),
+        (
+            with_listener("mode = \"tcp\"\nclient_timeout = \"5m\"")
+                .replace("= \"api\"", "= \"t\"")
+                + tcp_pool,
+            "`client_timeout` in [[listener]], line 4: needs mode http",
+        ),
+        (
+            format!("{SMALL}{tcp_pool}server_timeout = \"5m\"\n"),
+            "`server_timeout` in [pool.t], line 9: needs mode http",
         ),
         (
             format!("{SMALL}{tcp_pool}sticky = \"ID\"\n"),
