@@ -58,6 +58,9 @@ pub struct LocalServer {
     /// Its pool, and its place there; none once a reload has dropped it.
     place: Option<(usize, usize)>,
     in_flight: u32,
+    /// Places that its limit counts for requests of this core: a reload may set, change or drop the
+    /// limit while they are under way.
+    places: u32,
     /// Connections that wait for a request, the one used last at the end.
     pub idle: VecDeque<SocketId>,
     latency: PeakEwma,
@@ -141,6 +144,7 @@ impl Pools {
                     config: config.clone(),
                     place: Some(place),
                     in_flight: 0,
+                    places: 0,
                     idle: VecDeque::new(),
                     latency: PeakEwma::default(),
                     addresses: Arc::new([]),
@@ -259,6 +263,7 @@ impl Pools {
         let has_place = limit == 0 || server.state.take_place(limit);
         if has_place {
             server.in_flight += 1;
+            server.places += u32::from(limit > 0);
             let row = server.state.rows.of(core);
             row.in_flight.rise();
             row.requests.add(1);
@@ -279,7 +284,8 @@ impl Pools {
         server.in_flight -= 1;
         let (in_flight, is_limited) = (server.in_flight, server.config.requests_max > 0);
         server.state.rows.of(core).in_flight.fall();
-        if is_limited {
+        if server.places > 0 {
+            server.places -= 1;
             server.state.give_place();
         }
         let place = server.place;
