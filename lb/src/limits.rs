@@ -16,6 +16,9 @@ pub const SPARE_BYTES_MAX: usize = 64 << 10;
 pub const RECEIVE_BUFFER_BYTES: u32 = 32 << 10;
 /// Receive buffers of one core: 16 MiB of address space, touched as used.
 pub const RECEIVE_BUFFERS: u16 = 512;
+/// Receive buffers that may be lent at a time before those that have to wait are copied: slow peers
+/// must never have all of them, or nobody would be heard.
+pub const LENT_BUFFERS_MAX: usize = RECEIVE_BUFFERS as usize * 3 / 4;
 
 /// Bytes of a response's head.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 32 << 10;

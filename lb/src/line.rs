@@ -3,11 +3,12 @@
 //! Job: hold received buffers as long as they are useful without a copy, gather what is to be sent,
 //! and keep one send in flight. In: events of the net ring. Out: slices to parse, sends.
 //! Invariant: a receive is armed only by [`Line::receive`], which brings at most one buffer; so what a
-//! line holds is bounded by one buffer beside what its owner chose to keep.
+//! line holds is bounded by one buffer beside what its owner chose to keep. Of the ring's buffers all
+//! lines together leave some to those who have something to say.
 
 use ringlet_runtime::ring::{Chunk, NetRing, ReceivedBuffer, SendData, SocketId};
 
-use crate::limits::{COPIED_BYTES_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
+use crate::limits::{COPIED_BYTES_MAX, LENT_BUFFERS_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
 
 /// What has come and is not used yet.
 #[derive(Debug)]
@@ -140,6 +141,14 @@ impl Line {
         }
     }
 
+    /// Gives the ring its buffer back if it has few left: what is not used has to wait for the other
+    /// side, which may take long.
+    pub fn keep_if_scarce(&mut self, ring: &mut NetRing, spares: &mut Spares) {
+        if ring.buffers_lent() > LENT_BUFFERS_MAX {
+            self.keep(ring, spares);
+        }
+    }
+
     /// The first `count` bytes have been used.
     pub fn consume(&mut self, count: usize, ring: &mut NetRing, spares: &mut Spares) {
         let left = self.bytes(ring).len() - count;
@@ -171,7 +180,8 @@ impl Line {
         spares: &mut Spares,
     ) {
         let length = self.bytes(ring).len();
-        if count > COPIED_BYTES_MAX && skip + count == length {
+        let is_whole = skip + count == length;
+        if is_whole && count > COPIED_BYTES_MAX && ring.buffers_lent() <= LENT_BUFFERS_MAX {
             match std::mem::replace(&mut self.incoming, Incoming::Nothing) {
                 Incoming::Nothing => {}
                 Incoming::Lent { buffer, start } => {

@@ -124,6 +124,7 @@ fn move_bytes(from: &mut Line, to: &mut Line, ring: &mut NetRing, spares: &mut S
     let length = from.bytes(ring).len();
     if !from.is_drained() {
         if to.is_backlogged() {
+            from.keep_if_scarce(ring, spares);
             return 0;
         }
         from.forward(0, length, to, ring, spares);

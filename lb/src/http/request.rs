@@ -217,7 +217,9 @@ impl Core {
             } else {
                 client.line.keep(&mut self.ring, &mut self.spares);
             }
-        } else if !upstream.line.is_backlogged() {
+        } else if upstream.line.is_backlogged() {
+            client.line.keep_if_scarce(&mut self.ring, &mut self.spares);
+        } else {
             let client_ms = i64::from(client.listener.config.timeouts.client_ms);
             client.line.receive(&mut self.ring);
             self.set_deadline(client, client_ms);

@@ -175,6 +175,7 @@ impl Core {
         let (server_ms, client_ms) = (config.server_ms, client.listener.config.timeouts.client_ms);
         client.line.flush(&mut self.ring);
         if client.line.is_backlogged() {
+            upstream.line.keep_if_scarce(&mut self.ring, &mut self.spares);
             self.set_deadline(client, i64::from(client_ms));
         } else {
             upstream.line.receive(&mut self.ring);
