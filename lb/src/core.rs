@@ -282,9 +282,12 @@ impl Core {
     fn on_client_ended(&mut self, client: &mut Client, end: ReceiveEnd) {
         let is_broken = matches!(end, ReceiveEnd::Error(_));
         match client.phase {
-            Phase::Proxy | Phase::Idle | Phase::Lingering => self.close_client(client),
             Phase::Head => {
                 self.log_refusal(client, None, 0, "the client left within the head");
+                if is_broken { self.close_client(client) } else { self.close_when_flushed(client) }
+            }
+            Phase::Idle if !is_broken => self.close_when_flushed(client),
+            Phase::Proxy | Phase::Idle | Phase::Lingering => {
                 self.close_client(client);
             }
             Phase::Tunnel if is_broken => self.reset_tunnel(client, CLIENT_LEFT),
@@ -410,6 +413,17 @@ impl Core {
     pub fn close_client(&mut self, client: &mut Client) {
         self.forget_timer(client);
         client.line.close(&mut self.ring, &mut self.spares);
+    }
+
+    /// Closes the connection of a client that asks for nothing more, once it has its last response.
+    pub fn close_when_flushed(&mut self, client: &mut Client) {
+        client.closes_after = true;
+        client.phase = Phase::Idle;
+        if client.line.is_flushed() {
+            self.close_client(client);
+        } else {
+            client.line.drop_incoming(&mut self.ring, &mut self.spares);
+        }
     }
 
     /// Closes it so that nobody takes what it got for all there was.

@@ -256,7 +256,7 @@ impl Core {
             .collect();
         for socket in silent {
             if let Some(mut client) = self.clients.take(socket) {
-                self.close_client(&mut client);
+                self.close_when_flushed(&mut client);
                 self.clients.put(client);
             }
         }
