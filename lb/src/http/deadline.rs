@@ -16,6 +16,7 @@ impl Core {
                 client.listener.state.rows.of(self.index).request_timeouts.add(1);
                 self.reset_client(client);
             }
+            Phase::Idle if !client.line.is_flushed() => self.reset_client(client),
             Phase::Idle | Phase::Lingering => self.close_client(client),
             Phase::Tunnel if self.stage_of(client) == Some(Stage::Responding) => {
                 self.reset_tunnel(client, "nothing went either way for too long");

@@ -214,22 +214,25 @@ impl Core {
         if client.closes_after || self.is_draining {
             client.closes_after = true;
             if client.line.is_flushed() {
-                self.linger(client);
+                return self.linger(client);
             }
-            return;
+            client.line.drop_incoming(&mut self.ring, &mut self.spares);
+            let client_ms = i64::from(client.listener.config.timeouts.client_ms);
+            return self.set_deadline(client, client_ms);
         }
         client.phase = Phase::Idle;
-        let keepalive_ms = i64::from(client.listener.config.timeouts.keepalive_ms);
-        self.set_deadline(client, keepalive_ms);
         self.await_request(client);
     }
 
     /// The next request may come, or has come with the last one.
     pub fn await_request(&mut self, client: &mut Client) {
+        let timeouts = client.listener.config.timeouts;
         if client.line.is_backlogged() {
             // Who does not take responses gets no more of them.
-            return;
+            client.line.keep(&mut self.ring, &mut self.spares);
+            return self.set_deadline(client, i64::from(timeouts.client_ms));
         }
+        self.set_deadline(client, i64::from(timeouts.keepalive_ms));
         if client.line.has_ended && client.line.is_drained() {
             client.closes_after = true;
             if client.line.is_flushed() {
