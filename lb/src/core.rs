@@ -96,6 +96,8 @@ pub struct LocalListener {
     pub id: ListenerId,
     /// Which of all that were ever opened.
     pub number: u64,
+    /// It takes nobody any more but those who wait in the kernel already.
+    pub is_ending: bool,
     /// Whose it is.
     pub shared: Rc<Arc<ListenerShared>>,
 }
@@ -114,7 +116,10 @@ impl Core {
             Event::Sent { socket, data, result } => self.on_sent(socket, data, result),
             Event::Closed { socket } => self.on_closed(socket),
             Event::Detached { socket, fd } => self.on_detached(socket, fd),
-            Event::ListenerClosed { .. } | Event::Woken | Event::Tick => {}
+            Event::ListenerClosed { listener } => {
+                self.listeners.retain(|local| local.id != listener);
+            }
+            Event::Woken | Event::Tick => {}
         }
     }
 

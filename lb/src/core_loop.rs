@@ -6,9 +6,9 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use ringlet_runtime::clock;
 use ringlet_runtime::cores;
 use ringlet_runtime::ring::{Event, SocketId, Wait};
-use ringlet_runtime::{clock, ring};
 
 use crate::client::{Client, Phase};
 use crate::core::{Core, LocalListener};
@@ -164,18 +164,20 @@ impl Core {
     }
 
     fn update_listeners(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
+        if self.is_draining {
+            return Ok(());
+        }
         let mut wanted = Vec::new();
         for listener in &snapshot.listeners {
             wanted.extend(listener.sockets.iter().map(|sockets| (sockets, listener)));
         }
-        let ring: &mut ring::NetRing = &mut self.ring;
-        self.listeners.retain(|local| {
+        for local in &mut self.listeners {
             let stays = wanted.iter().any(|(sockets, _)| sockets.number == local.number);
-            if !stays {
-                ring.stop_listening(local.id);
+            if !stays && !local.is_ending {
+                local.is_ending = true;
+                self.ring.stop_listening(local.id);
             }
-            stays
-        });
+        }
         for (sockets, listener) in wanted {
             let known = self.listeners.iter_mut().find(|local| local.number == sockets.number);
             if let Some(known) = known {
@@ -183,7 +185,8 @@ impl Core {
             } else if let Some(descriptor) = sockets.take(self.index) {
                 let id = self.ring.listen(descriptor)?;
                 let shared = Rc::new(listener.clone());
-                self.listeners.push(LocalListener { id, number: sockets.number, shared });
+                let number = sockets.number;
+                self.listeners.push(LocalListener { id, number, is_ending: false, shared });
             }
         }
         Ok(())
@@ -217,7 +220,8 @@ impl Core {
     fn is_drained(&mut self, progress: &mut Progress) -> bool {
         if !self.is_draining {
             self.is_draining = true;
-            for listener in self.listeners.drain(..) {
+            for listener in &mut self.listeners {
+                listener.is_ending = true;
                 self.ring.stop_listening(listener.id);
             }
             self.ring.set_tick_ms(TICK_BUSY_MS);
@@ -225,7 +229,9 @@ impl Core {
         }
         let drain_ms = i64::from(self.snapshot.global.drain_timeout_ms);
         let by_ms = *progress.drained_by_ms.get_or_insert(self.now_ms + drain_ms);
-        if !progress.is_drained && (self.client_count == 0 || self.now_ms >= by_ms) {
+        // Who still waits in a listener's queue is served as well.
+        let is_quiet = self.client_count == 0 && self.listeners.is_empty();
+        if !progress.is_drained && (is_quiet || self.now_ms >= by_ms) {
             progress.is_drained = true;
             self.cut_off_exchanges();
             self.shared.draining.fetch_sub(1, Ordering::AcqRel);
