@@ -23,6 +23,8 @@ pub struct Client {
     pub line: Line,
     /// Where it came in.
     pub listener: Rc<Arc<ListenerShared>>,
+    /// The snapshot in which that was found to be the present one; 0 for none.
+    pub generation: u64,
     /// Who it is: the peer, or whom the PROXY header names. None for unix sockets.
     pub address: Option<SocketAddr>,
     /// Who sends its packets.
@@ -151,6 +153,7 @@ impl Client {
         Self {
             line: Line::new(socket),
             listener,
+            generation: 0,
             address: peer,
             peer,
             local: None,

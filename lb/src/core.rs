@@ -179,6 +179,24 @@ impl Core {
         }
     }
 
+    /// A connection outlives reloads, so its next request goes by the present configuration of its
+    /// listener. False if there is none any more: then it is the last.
+    pub fn follow_reload(&self, client: &mut Client) -> bool {
+        if client.generation == self.snapshot.generation {
+            return true;
+        }
+        let (before, state) = (&client.listener.config, &client.listener.state);
+        let is_same = |local: &&LocalListener| {
+            !local.is_ending
+                && Arc::ptr_eq(&local.shared.state, state)
+                && local.shared.config.mode == before.mode
+        };
+        let Some(present) = self.listeners.iter().find(is_same) else { return false };
+        client.listener = present.shared.clone();
+        client.generation = self.snapshot.generation;
+        true
+    }
+
     fn on_received(&mut self, socket: SocketId, buffer: ReceivedBuffer) {
         let length = buffer.len() as u64;
         if let Some(mut client) = self.clients.take(socket) {

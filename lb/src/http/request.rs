@@ -79,6 +79,7 @@ impl Core {
 
     /// A head is complete.
     fn begin_request(&mut self, client: &mut Client, length: usize) {
+        let is_listened_to = self.follow_reload(client);
         client.listener.state.rows.of(self.index).requests.add(1);
         let listener = client.listener.clone();
         let config = &listener.config;
@@ -109,7 +110,7 @@ impl Core {
             kind: RequestKind { is_head: head.is_head(input), asked_upgrade: upgrade.is_some() },
             is_idempotent: head.is_idempotent(input),
             version_minor: head.version_minor(),
-            keeps_alive: head.keeps_alive(),
+            keeps_alive: head.keeps_alive() && is_listened_to,
             ..Exchange::new(pool.clone(), choice.pool, self.now_us)
         });
         let algorithm = pool.blueprint.algorithm();
