@@ -135,6 +135,8 @@ pub struct Exchange {
     pub started_us: u64,
     /// When it was sent to the present server.
     pub sent_us: u64,
+    /// Responses before the response.
+    pub interims: u8,
     /// Status of the response, 0 while there is none.
     pub status: u16,
     /// Bytes of the response's body.
@@ -200,6 +202,7 @@ impl Exchange {
             wants_new_connection: false,
             started_us,
             sent_us: started_us,
+            interims: 0,
             status: 0,
             body_bytes: 0,
         }

@@ -25,6 +25,9 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 32 << 10;
 /// Header fields of a response.
 pub const RESPONSE_FIELDS_MAX: usize = 256;
 
+/// Interim responses (1xx) to one request; a server that sends more sends them without end.
+pub const INTERIM_RESPONSES_MAX: u8 = 16;
+
 /// Bytes of a whole request that is kept to be sent again.
 pub const RETAINED_REQUEST_BYTES_MAX: usize = 32 << 10;
 

@@ -13,7 +13,7 @@ use ringlet_runtime::ring::ReceiveEnd;
 use crate::client::{Client, Phase, Stage};
 use crate::core::Core;
 use crate::forwarding::{self, ResponseContext};
-use crate::limits::{RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
+use crate::limits::{INTERIM_RESPONSES_MAX, RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
 use crate::rewrite::Rewrites;
 use crate::serve::{COMPLETE, Failure};
 use crate::upstream::Upstream;
@@ -34,10 +34,15 @@ impl Core {
 
     fn read_response(&mut self, client: &mut Client, upstream: &mut Upstream) {
         loop {
-            let Some(exchange) = &client.exchange else { return };
+            let Some(exchange) = &mut client.exchange else { return };
             let bytes = upstream.line.bytes(&self.ring);
             match self.response_head.parse(bytes, &LIMITS, exchange.kind) {
                 Ok(Some(length)) if self.response_head.is_interim() => {
+                    exchange.interims += 1;
+                    if exchange.interims > INTERIM_RESPONSES_MAX {
+                        upstream.server.rows.of(self.index).response_failures.add(1);
+                        return self.retry(client, Some(upstream), Failure::Malformed);
+                    }
                     self.pass_interim(client, upstream, length);
                 }
                 Ok(Some(length)) => return self.begin_response(client, upstream, length),
