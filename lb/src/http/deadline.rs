@@ -6,6 +6,7 @@
 use crate::client::{Client, Phase, Stage};
 use crate::core::Core;
 use crate::serve::Failure;
+use crate::upstream::Upstream;
 
 impl Core {
     /// The present phase of a client has lasted too long.
@@ -34,16 +35,24 @@ impl Core {
                 }
                 Some(Stage::Awaiting) => self.on_silence(client),
                 Some(Stage::Responding) => {
-                    let end = match client.line.is_backlogged() {
-                        true => "the client did not read in time",
-                        false => "the server did not go on in time",
+                    let gone = |core: &mut Self, client: &mut Client| {
+                        core.abort(client, "the client did not read in time");
                     };
-                    self.abort(client, end);
+                    self.with_upstream_of(client, Self::end_stalled, gone);
                 }
                 // A response of ours that the client does not take.
                 Some(Stage::Choosing) | None => self.reset_client(client),
             },
         }
+    }
+
+    /// A response has come to a halt: if the client has all that there was, it is the server's fault.
+    fn end_stalled(&mut self, client: &mut Client, upstream: &mut Upstream) {
+        if client.line.is_flushed() {
+            return self.break_response(client, upstream);
+        }
+        upstream.server.rows.of(self.index).client_aborts.add(1);
+        self.reset_both(client, upstream, "the client did not read in time");
     }
 
     fn stage_of(&self, client: &Client) -> Option<Stage> {
