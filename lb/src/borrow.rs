@@ -10,12 +10,14 @@
 //! its head, its body and its response; a connection is moved once and then stays.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use ringlet_runtime::ring::SocketId;
 
 use crate::client::{Client, Stage};
 use crate::core::Core;
 use crate::limits::QUESTIONS_MAX;
+use crate::state::ServerState;
 use crate::upstream::Upstream;
 
 /// What cores say to each other.
@@ -45,6 +47,8 @@ pub enum Mail {
 #[derive(Debug)]
 pub struct Lent {
     descriptor: OwnedFd,
+    /// Where it goes: by the time it arrives, a reload may have given the slot to another server.
+    server: Arc<ServerState>,
     created_ms: i64,
     requests: u32,
 }
@@ -61,7 +65,9 @@ pub struct Leaving {
 impl Core {
     /// Asks the core with the most idle connections to a server for one; false if there is none to ask.
     pub fn borrow_connection(&mut self, client: &mut Client, server: usize) -> bool {
-        if self.shared.bells.len() == 1 || self.questions >= QUESTIONS_MAX {
+        // A core that has drained is gone, and answers nothing.
+        let may_ask = self.shared.bells.len() > 1 && !self.is_draining;
+        if !may_ask || self.questions >= QUESTIONS_MAX {
             return false;
         }
         let Some(local) = self.pools.server(server) else { return false };
@@ -119,8 +125,12 @@ impl Core {
         let Some(upstream) = self.upstreams.take(socket) else { return };
         upstream.server.rows.of(self.index).open.fall();
         let Some(leaving) = self.stop_leaving(socket) else { return };
-        let lent =
-            Lent { descriptor, created_ms: upstream.created_ms, requests: upstream.requests };
+        let lent = Lent {
+            descriptor,
+            server: upstream.server,
+            created_ms: upstream.created_ms,
+            requests: upstream.requests,
+        };
         self.send_answer(leaving, Some(lent));
     }
 
@@ -180,6 +190,9 @@ impl Core {
 
     fn adopt(&mut self, server: usize, client: SocketId, lent: Lent) -> Option<Box<Upstream>> {
         let state = self.pools.server(server)?.state.clone();
+        if !Arc::ptr_eq(&state, &lent.server) {
+            return None;
+        }
         let socket = self.ring.adopt(lent.descriptor).ok()?;
         let row = state.rows.of(self.index);
         row.open.rise();
