@@ -1,0 +1,191 @@
+//! Job: run the real balancer between scripted clients and scripted servers.
+//! In: options or a configuration file. Out: a [`Balancer`] that accepts connections.
+//! Invariant: a dropped [`Balancer`] has ended its own child, by its handle; no port is given out twice.
+
+pub mod backend;
+pub mod wire;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+pub use backend::{Backend, Peer};
+pub use wire::{DEADLINE, End, Message, Wire};
+
+/// With how many cores balancers run; a test run with another number looks for what only several show.
+const CORES_VARIABLE: &str = "RINGLET_LB_CORES";
+
+/// A port that nobody has, and that no other test of this process gets.
+pub fn free_port() -> u16 {
+    free_listener().1
+}
+
+/// The same with a listener at it. Ports are below those that the kernel gives to clients.
+pub fn free_listener() -> (TcpListener, u16) {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = since.wrapping_mul(2_654_435_761) ^ std::process::id();
+    let found = (0..20_000)
+        .map(|step| 12_000 + (first.wrapping_add(step) % 20_000) as u16)
+        .filter(|port| !given.contains(port))
+        .find_map(|port| Some((TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?, port)))
+        .expect("a free port");
+    given.insert(found.1);
+    found
+}
+
+/// A folder of its own for the sockets and files of a test; dropped, it is removed.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("lb-{}-{}", std::process::id(), free_port()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running balancer.
+pub struct Balancer {
+    child: Child,
+    port: u16,
+    _folder: Folder,
+}
+
+impl Balancer {
+    /// One that was started without a file.
+    pub fn to(backends: &[&Backend]) -> Self {
+        Self::with_options(&[], backends)
+    }
+
+    /// The same with more options.
+    pub fn with_options(options: &[&str], backends: &[&Backend]) -> Self {
+        let port = free_port();
+        let mut arguments = vec!["--listen".to_owned(), format!("127.0.0.1:{port}")];
+        for backend in backends {
+            arguments.extend(["--to".to_owned(), backend.address.clone()]);
+        }
+        arguments.extend(options.iter().map(|&option| option.to_owned()));
+        arguments.extend(default_cores(&options.concat(), "--cores"));
+        Self::start(port, Folder::new(), &arguments)
+    }
+
+    /// One of a configuration file. `BIND` stands for its address, `SERVER0` and so on for backends.
+    pub fn of_file(text: &str, backends: &[&Backend]) -> Self {
+        let (port, folder) = (free_port(), Folder::new());
+        let mut text = text.replace("BIND", &format!("127.0.0.1:{port}"));
+        for (index, backend) in backends.iter().enumerate() {
+            text = text.replace(&format!("SERVER{index}"), &backend.address);
+        }
+        let path = folder.file("lb.toml");
+        std::fs::write(&path, &text).expect("a configuration file");
+        Self::start(port, folder, &[vec![path], default_cores(&text, "cores = ")].concat())
+    }
+
+    fn start(port: u16, folder: Folder, arguments: &[String]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringlet-lb"));
+        command.args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the balancer starts");
+        let log = read_lines(child.stderr.take().expect("a pipe"));
+        let balancer = Self { child, port, _folder: folder };
+        let (mut said, end) = (Vec::new(), Instant::now() + 2 * DEADLINE);
+        loop {
+            match log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.contains("ready to accept connections") => return balancer,
+                Ok(line) => said.push(line),
+                Err(why) => panic!("the balancer does not come up, {why}: {}", said.join("\n")),
+            }
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// A client's connection.
+    pub fn connect(&self) -> Wire {
+        Wire::new(self.connect_socket())
+    }
+
+    pub fn connect_socket(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address()).expect("a connection to the balancer");
+        socket.set_nodelay(true).expect("an option");
+        socket
+    }
+
+    /// The first response to bytes on a connection of their own.
+    pub fn ask(&self, bytes: impl AsRef<[u8]>) -> Message {
+        self.connect().ask(bytes)
+    }
+
+    /// Memory that it has in use.
+    pub fn resident_bytes(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the status of the child");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+    }
+
+    /// It has not fallen.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The option for the number of cores, where a test does not say it itself.
+fn default_cores(said: &str, mark: &str) -> Vec<String> {
+    if said.contains(mark) {
+        return Vec::new();
+    }
+    let cores = std::env::var(CORES_VARIABLE).unwrap_or_else(|_| "1".to_owned());
+    vec!["--cores".to_owned(), cores]
+}
+
+/// So many bytes that look like nothing in particular, each time the same.
+pub fn content(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_be_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// The lines of a pipe, read to its end so that nobody who writes to it has to wait.
+fn read_lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}

@@ -1,0 +1,13 @@
+//! The balancer as a whole, between clients and servers that keep to no rules.
+//!
+//! Job: one test program, so that all share one harness. In: the built binary. Out: verdicts.
+//! Invariant: no test waits for a time where something can be waited for, and none needs another.
+
+mod harness;
+mod limits;
+mod pressure;
+mod proxying;
+mod strict_requests;
+mod strict_responses;
+mod tcp;
+mod tunnels;
