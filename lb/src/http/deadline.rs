@@ -68,8 +68,13 @@ impl Core {
 
     /// No response yet: the client owes the rest of its body, or the server its answer.
     fn on_silence(&mut self, client: &mut Client) {
-        let owes_body = client.exchange.as_ref().is_some_and(|exchange| !exchange.body.has_ended());
-        if owes_body {
+        let Some(exchange) = &client.exchange else { return };
+        // Whoever has not taken what has come of the body cannot ask for more.
+        let takes_body = exchange
+            .upstream
+            .and_then(|id| self.upstreams.get(id))
+            .is_some_and(|upstream| !upstream.line.is_backlogged());
+        if takes_body && !exchange.body.has_ended() {
             self.release_upstream(client);
             client.listener.state.rows.of(self.index).request_timeouts.add(1);
             return self.fail(client, 408, "the body of the request did not come in time");

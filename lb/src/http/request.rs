@@ -219,7 +219,9 @@ impl Core {
                 client.line.keep(&mut self.ring, &mut self.spares);
             }
         } else if upstream.line.is_backlogged() {
+            let server_ms = i64::from(exchange.pool.config.timeouts.server_ms);
             client.line.keep_if_scarce(&mut self.ring, &mut self.spares);
+            self.set_deadline(client, server_ms);
         } else {
             let client_ms = i64::from(client.listener.config.timeouts.client_ms);
             client.line.receive(&mut self.ring);
