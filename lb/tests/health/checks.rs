@@ -1,7 +1,7 @@
 //! What checks ask, how often, and what a reload does to them.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -105,6 +105,26 @@ fn a_server_that_loses_its_check_counts_as_up() {
     balancer.reload(&http_pool("balance = \"first\"", &servers));
     let found = (0..1000).any(|_| balancer.get("/").1 == "a");
     assert!(found, "it is still down");
+}
+
+#[test]
+fn a_connection_is_enough_for_a_tcp_check_and_carries_the_header_that_is_owed() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are ports");
+    let address = listener.local_addr().expect("it is bound");
+    let settings = "send_proxy = \"v1\"\n\
+        check = { tcp = true, interval = \"50ms\", fast_interval = \"20ms\" }";
+    let servers = [format!("\"{address} name=a\"")];
+    let balancer = Balancer::start(2, &pool_of("tcp", settings, &servers));
+    // More than `fall` of them: the end that comes without an answer is no failure.
+    for _ in 0..5 {
+        let (mut stream, _) = listener.accept().expect("a check comes");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it ends in order");
+        assert_eq!(text, "PROXY UNKNOWN\r\n");
+    }
+    assert_eq!(balancer.count_log("is DOWN"), 0);
+    drop(listener);
+    balancer.wait_for_log("api/a is DOWN: connection refused; 0 of 1 servers are up");
 }
 
 /// A real Redis; ends with the test.
