@@ -169,11 +169,10 @@ impl Core {
     fn begin_probe(&mut self, place: usize) {
         let Some(check) = self.watcher.checks.get(place) else { return };
         check.state.on_start(self.now_ms);
-        let connected = match check.next_address() {
-            Some(address) => self.ring.connect(&address).map_err(|error| reason_of(&error)),
-            None => Err("its name has no address yet".to_owned()),
+        let Some(address) = check.next_address() else {
+            return self.on_probe_result(place, Err("its name has no address yet".to_owned()));
         };
-        match connected {
+        match self.ring.connect(&address) {
             Ok(socket) => {
                 check.probe = Some(socket);
                 check.arm(place, &mut self.watcher.timers);
@@ -181,7 +180,12 @@ impl Core {
                 let connection = ProbeConnection { line, check: place, probe, is_connected: false };
                 self.watcher.probes.put(Box::new(connection));
             }
-            Err(reason) => self.on_probe_result(place, Err(reason)),
+            // A lack of descriptors of ours must not put all servers down.
+            Err(error) => {
+                tracing::warn!("cannot check {}: {error}", check.key.address);
+                check.state.on_no_result(self.now_ms, &mut self.random);
+                check.arm(place, &mut self.watcher.timers);
+            }
         }
     }
 

@@ -132,10 +132,20 @@ impl CheckState {
             return None;
         }
         let change = self.judge(has_passed);
-        // From start to start, so that slow answers do not make checks rarer.
+        self.plan_next(now_ms, random);
+        change
+    }
+
+    /// The check that was begun could not be made, for reasons that are not the server's.
+    pub fn on_no_result(&mut self, now_ms: i64, random: &mut Random) {
+        self.is_running = false;
+        self.plan_next(now_ms, random);
+    }
+
+    /// From start to start, so that slow answers do not make checks rarer.
+    fn plan_next(&mut self, now_ms: i64, random: &mut Random) {
         let interval_ms = self.interval_ms(random);
         self.next_ms = after(self.started_ms, interval_ms).max(now_ms);
-        change
     }
 
     /// Asks for a check as soon as possible, because requests have failed. What is down already is
@@ -263,6 +273,20 @@ mod tests {
         assert_eq!([true, true].map(|passed| run.result(passed)), [None, UP]);
         // The bad results of before are forgotten.
         assert_eq!([false, false, false].map(|passed| run.result(passed)), [None, None, DOWN]);
+    }
+
+    #[test]
+    fn a_check_that_could_not_be_made_says_nothing_and_is_made_later() {
+        let mut run = Run::new(&CHECK);
+        run.result(true);
+        assert_eq!([false, false].map(|passed| run.result(passed)), [None; 2]);
+        for _ in 0..50 {
+            run.now_ms = run.state.next_check_ms().expect("no check runs");
+            run.state.on_start(run.now_ms);
+            run.state.on_no_result(run.now_ms, &mut run.random);
+            assert_eq!((run.state.checked(), run.interval_ms()), (Checked::Up, 500));
+        }
+        assert_eq!(run.result(false), DOWN, "what was counted before still counts");
     }
 
     #[test]
