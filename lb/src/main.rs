@@ -39,7 +39,9 @@ fn start(source: Source) -> ExitCode {
         Ok(configuration) => configuration,
         Err(problems) => return fail(&cli::problem_text(&source, &problems)),
     };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    // A line that cannot be written is lost: to complain about that on the same standard error would
+    // panic the thread that logs, a core among them.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
     let reload = move || source.load().map_err(|problems| cli::problem_text(&source, &problems));
     match process::run(&configuration, Box::new(reload)) {
         Ok(()) => ExitCode::SUCCESS,
