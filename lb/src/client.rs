@@ -43,6 +43,8 @@ pub struct Client {
     pub timer: Option<(TimerId, i64)>,
     /// The response under way is the last.
     pub closes_after: bool,
+    /// It has announced its last request, and that has come as a whole: nobody receives any more.
+    pub has_said_all: bool,
     /// Requests that are over.
     pub requests: u32,
     /// Bytes read and dropped while lingering.
@@ -165,6 +167,7 @@ impl Client {
             deadline_ms: i64::MAX,
             timer: None,
             closes_after: false,
+            has_said_all: false,
             requests: 0,
             dropped_bytes: 0,
         }

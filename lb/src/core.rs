@@ -463,7 +463,8 @@ impl Core {
 
     /// The last response is with the kernel: the client may read it before the connection goes.
     pub fn linger(&mut self, client: &mut Client) {
-        if client.line.has_ended {
+        // No byte is on its way that would turn the end into a reset.
+        if client.line.has_ended || client.has_said_all {
             return self.close_client(client);
         }
         if client.phase != Phase::Lingering {

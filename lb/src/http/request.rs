@@ -207,6 +207,7 @@ impl Core {
             return self.on_bad_body(client, upstream, error);
         }
         let Some(exchange) = &client.exchange else { return };
+        let keeps_alive = exchange.keeps_alive;
         if exchange.body.has_ended() {
             if !was_whole {
                 let server_ms = i64::from(exchange.pool.config.timeouts.server_ms);
@@ -214,7 +215,11 @@ impl Core {
             }
             // What comes now is the next request, or the end.
             if client.line.is_drained() {
-                client.line.receive(&mut self.ring);
+                if keeps_alive {
+                    client.line.receive(&mut self.ring);
+                } else {
+                    client.has_said_all = true;
+                }
             } else {
                 client.line.keep(&mut self.ring, &mut self.spares);
             }

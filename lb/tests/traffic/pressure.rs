@@ -17,6 +17,8 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const LARGE: usize = 24 << 20;
 /// What kernels and the balancer may hold of what nobody reads.
 const HELD_BYTES_MAX: usize = 32 << 20;
+/// The same with the receive buffers of four cores, which take memory when they are used first.
+const MEMORY_BYTES_MAX: usize = HELD_BYTES_MAX + (4 * 16 << 20);
 const ENDLESS: usize = 512 << 20;
 /// Nothing has gone on for so long: it is stuck.
 const STUCK: Duration = Duration::from_secs(1);
@@ -102,7 +104,7 @@ fn a_client_that_does_not_read_stops_the_server() {
     client.send(GET);
     let held = has_sent.recv_timeout(DEADLINE).expect("the server gets stuck");
     assert!(held < HELD_BYTES_MAX, "{held} bytes were taken for nobody");
-    assert!(balancer.resident_bytes() < before + HELD_BYTES_MAX, "the balancer has kept them");
+    assert!(balancer.resident_bytes() < before + MEMORY_BYTES_MAX, "the balancer has kept them");
     assert_eq!(balancer.ask(GET).status(), 204, "others are not held up");
 }
 
@@ -124,7 +126,10 @@ fn a_server_that_does_not_read_stops_the_client() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"));
         let held = fill(&mut client);
         assert!(held < HELD_BYTES_MAX, "{held} bytes were taken for nobody");
-        assert!(balancer.resident_bytes() < before + HELD_BYTES_MAX, "the balancer has kept them");
+        assert!(
+            balancer.resident_bytes() < before + MEMORY_BYTES_MAX,
+            "the balancer has kept them"
+        );
     }
     drop(go);
 }
@@ -182,14 +187,14 @@ fn a_client_that_pipelines_and_does_not_read_is_not_served_on() {
     assert!(served * long.len() < HELD_BYTES_MAX, "{served} answers were made for nobody");
     let mut own_side = balancer.connect();
     own_side.wait_at_most(STUCK);
-    own_side.send("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n".repeat(requests / 10));
+    own_side.send("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n".repeat(requests / 5));
     // Rounds in which the other client's next request could be answered.
     let mut probe = balancer.connect();
-    for _ in 0..requests / 10 {
+    for _ in 0..requests / 5 {
         assert_eq!(probe.ask(GET).status(), 204);
     }
     let kept = balancer.resident_bytes().saturating_sub(before);
-    assert!(kept < HELD_BYTES_MAX, "{kept} bytes are kept for nobody");
+    assert!(kept < MEMORY_BYTES_MAX, "{kept} bytes are kept for nobody");
 }
 
 /// What is refused may wait for a client that does not read, but not forever.

@@ -105,7 +105,6 @@ fn codings_that_are_not_exactly_chunked_are_refused() {
         "chunked,",
         ",chunked",
         "identity",
-        "identity, chunked",
         "xchunked",
         "chunkedx",
         "chunk",
@@ -121,7 +120,10 @@ fn codings_that_are_not_exactly_chunked_are_refused() {
     stand.refuses(400, post(twice, "0\r\n\r\n"));
     let other = "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n";
     stand.refuses(400, post(other, "0\r\n\r\n"));
-    stand.refuses(501, post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"));
+    // Their length could be found, but not their content.
+    for coding in ["gzip, chunked", "identity, chunked"] {
+        stand.refuses(501, post(&format!("Transfer-Encoding: {coding}\r\n"), "0\r\n\r\n"));
+    }
 }
 
 #[test]
@@ -310,6 +312,7 @@ fn a_request_has_one_host() {
         stand.refuses(400, request);
     }
     stand.refuses(505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n");
+    stand.refuses(405, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
     stand.refuses(405, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
 }
 

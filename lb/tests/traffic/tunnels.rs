@@ -82,7 +82,7 @@ fn an_upgrade_that_is_declined_is_a_request_like_others() {
 #[test]
 fn a_tunnel_that_falls_silent_ends() {
     let backend = Backend::scripted(echo_frames);
-    let text = file("tunnel_timeout = \"200ms\"", "tunnel_timeout = \"200ms\"");
+    let text = file("", "tunnel_timeout = \"200ms\"");
     let balancer = Balancer::of_file(&text, &[&backend]);
     let mut client = balancer.connect();
     client.send(HANDSHAKE);
