@@ -131,6 +131,12 @@ impl View {
 
 const JSON: &str = "application/json";
 
+/// Understands what a request says.
+type ReadChange = fn(&Parameters) -> Result<Change, String>;
+
+const CHANGES: [(&str, ReadChange); 3] =
+    [("/set-server", set_server), ("/add-server", add_server), ("/remove-server", remove_server)];
+
 fn routes(view: &Arc<View>, control: &ControlHandle<ControlCommand>) -> Vec<AdminRoute> {
     let (shown, counted, health) = (view.clone(), view.clone(), view.clone());
     let mut routes = page::routes(move || {
@@ -152,12 +158,7 @@ fn routes(view: &Arc<View>, control: &ControlHandle<ControlCommand>) -> Vec<Admi
             },
         }
     }));
-    let changes: [(&str, fn(&Parameters) -> Result<Change, String>); 3] = [
-        ("/set-server", set_server),
-        ("/add-server", add_server),
-        ("/remove-server", remove_server),
-    ];
-    for (path, read) in changes {
+    for (path, read) in CHANGES {
         let control = control.clone();
         routes.push(AdminRoute::change(path, JSON, move |parameters| match read(parameters) {
             Ok(change) => ask(&control, |answer| ControlCommand::Change(change, answer)),

@@ -130,7 +130,7 @@ fn servers(snapshot: &Snapshot, history: &History, now_ms: i64) -> Section {
             ("Since", Unit::Text),
             ("Requests", Unit::PerSecond),
             ("Errors", Unit::PerSecond),
-            ("Latency", Unit::Microseconds),
+            ("Peak latency", Unit::Microseconds),
             ("In flight", Unit::Count),
             ("Idle", Unit::Count),
             ("Reuse", Unit::Percent),

@@ -60,7 +60,7 @@ fn the_document_says_how_pools_and_servers_are() {
         ("Since", "1 min 34 s".into()),
         ("Requests", series(20.0)),
         ("Errors", series(0.0)),
-        ("Latency", Cell::Nothing),
+        ("Peak latency", Cell::Nothing),
         ("In flight", 1.0.into()),
         ("Idle", 0.0.into()),
         ("Reuse", 90.0.into()),

@@ -20,8 +20,13 @@ pub fn draw(document: &Document, width: usize, colours: bool) -> String {
         Piece::new(&format!(" {}", document.version), Style::Soft),
     ]];
     let facts = document.facts.iter().map(|fact| {
-        let text = texts(fact.unit, &fact.cell).into_iter().map(|piece| piece.text);
-        format!("{} {}", fact.name, text.collect::<String>())
+        // A line of single values has no room for what was before.
+        let pieces = match &fact.cell {
+            Cell::Series { value, .. } => texts(fact.unit, &Cell::Number(*value)),
+            cell => texts(fact.unit, cell),
+        };
+        let text: String = pieces.into_iter().map(|piece| piece.text).collect();
+        format!("{} {text}", fact.name)
     });
     lines.push(vec![Piece::new(&facts.collect::<Vec<_>>().join(GAP), Style::Plain)]);
     for section in &document.sections {
