@@ -145,8 +145,8 @@ fn scaled(mut number: f64, step: f64, names: &[&str]) -> String {
     }
     let digits = match number.abs() {
         _ if at == 0 && number.fract() == 0.0 => 0,
-        small if small < 10.0 => 2,
-        middle if middle < 100.0 => 1,
+        small if small < 9.995 => 2,
+        middle if middle < 99.95 => 1,
         _ => 0,
     };
     format!("{number:.digits$}{}", names[at])
@@ -217,6 +217,7 @@ a<b     down: refused            ▄█     11/s  1.50 ms      -
             (Unit::Count, 999.0, "999"),
             (Unit::Count, 1234.0, "1.23 k"),
             (Unit::PerSecond, 0.5, "0.50/s"),
+            (Unit::PerSecond, 9.996, "10.0/s"),
             (Unit::PerSecond, 123_456.0, "123 k/s"),
             (Unit::Bytes, 1536.0, "1.50 KiB"),
             (Unit::BytesPerSecond, 5e13, "45.5 TiB/s"),
