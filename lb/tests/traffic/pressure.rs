@@ -18,7 +18,7 @@ const LARGE: usize = 24 << 20;
 /// What kernels and the balancer may hold of what nobody reads.
 const HELD_BYTES_MAX: usize = 32 << 20;
 /// The same with the receive buffers of four cores, which take memory when they are used first.
-const MEMORY_BYTES_MAX: usize = HELD_BYTES_MAX + (4 * 16 << 20);
+const MEMORY_BYTES_MAX: usize = HELD_BYTES_MAX + ((4 * 16) << 20);
 const ENDLESS: usize = 512 << 20;
 /// Nothing has gone on for so long: it is stuck.
 const STUCK: Duration = Duration::from_secs(1);
