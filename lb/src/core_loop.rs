@@ -79,6 +79,7 @@ impl Core {
             self.pools.fold(self.now_ms);
         }
         self.take_mail();
+        self.withdraw_ending(events);
         let mut ticked = false;
         for event in events.drain(..) {
             match event {
@@ -109,6 +110,23 @@ impl Core {
             self.on_tick(progress);
         }
         ticked
+    }
+
+    /// Idle connections that have ended, or spoken unasked, serve no request of the same batch.
+    fn withdraw_ending(&mut self, events: &[Event]) {
+        for event in events {
+            let (Event::Received { socket, .. } | Event::ReceiveEnded { socket, .. }) = event
+            else {
+                continue;
+            };
+            let idle = self.upstreams.get(*socket).filter(|upstream| upstream.client.is_none());
+            if let Some(upstream) = idle
+                && let Some(local) = self.pools.server(upstream.server.slot)
+            {
+                local.idle.retain(|idle| idle != socket);
+                local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
+            }
+        }
     }
 
     fn on_tick(&mut self, progress: &mut Progress) {

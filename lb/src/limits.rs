@@ -57,9 +57,6 @@ pub fn mail_places(cores: usize) -> usize {
     (cores * QUESTIONS_MAX).next_power_of_two().max(2)
 }
 
-/// A request of its own waits here before a foreign core's request gets the place that became free.
-pub const OWN_TURNS_PER_FOREIGN_TURN: u32 = 9;
-
 /// Bytes of a body in which a check looks for what it must contain.
 pub const PROBE_BODY_BYTES_MAX: usize = 64 << 10;
 /// Interim responses (1xx) that a check reads before the response itself.
