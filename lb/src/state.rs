@@ -165,6 +165,8 @@ impl ServerState {
         let before = self.checked.swap(checked as u8, Ordering::Relaxed);
         if before == Checked::Down as u8 && checked == Checked::Up {
             self.recovered_at_ms.store(now_ms, Ordering::Relaxed);
+            // They were those of the server that was down.
+            self.consecutive_failures.store(0, Ordering::Relaxed);
         }
         if before != checked as u8 {
             self.changed_at_ms.store(now_ms, Ordering::Relaxed);
@@ -460,8 +462,9 @@ mod tests {
         assert_eq!(server.recovered_at_ms(), i64::MIN, "the first check is no recovery");
         server.set_checked(Checked::Down, 6, "refused");
         assert_eq!((server.checked(), server.reason().as_str()), (Checked::Down, "refused"));
+        server.note_failure();
         server.set_checked(Checked::Up, 7, "");
-        assert_eq!(server.recovered_at_ms(), 7);
+        assert_eq!((server.recovered_at_ms(), server.consecutive_failures()), (7, 0));
         server.set_ejected(true, 8, "failures");
         server.set_checked(Checked::Up, 8, "");
         assert_eq!(server.reason(), "failures", "it is still ejected");

@@ -141,5 +141,6 @@ fn facts(server: &ServerState) -> Facts {
             && server.checked() != Checked::Down
             && server.resolved_version() > 0,
         check_passed_ms: server.check_passed_ms.load(Relaxed),
+        recovered_ms: server.recovered_at_ms(),
     }
 }

@@ -152,9 +152,16 @@ impl Checks {
         let Some(check) = self.get(place) else { return };
         let has_passed = result.is_ok();
         check.probe = None;
+        let started_ms = check.state.started_ms();
+        if let Err(reason) = result {
+            check.reason = reason;
+        }
+        check.state.on_result(context.now_ms, has_passed, context.random);
+        check.arm(place, context.timers);
+        check.publish(context);
         if has_passed {
             for server in check.servers_checked() {
-                server.check_passed_ms.store(check.state.started_ms(), Relaxed);
+                server.check_passed_ms.store(started_ms, Relaxed);
                 // A check may bring back what requests have ejected.
                 let pool = report::pool_of(context.snapshot, server);
                 if let Some(pool) = pool.filter(|_| server.is_ejected()) {
@@ -162,12 +169,6 @@ impl Checks {
                 }
             }
         }
-        if let Err(reason) = result {
-            check.reason = reason;
-        }
-        check.state.on_result(context.now_ms, has_passed, context.random);
-        check.arm(place, context.timers);
-        check.publish(context);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Facts {
     pub can_serve: bool,
     /// When the last check began that it passed; `i64::MIN` if there was none.
     pub check_passed_ms: i64,
+    /// When it last came back: for one that is ejected, when its check found it up after down.
+    pub recovered_ms: i64,
 }
 
 /// A server goes or comes back. The place is its index.
@@ -110,7 +112,11 @@ impl Host {
         if now_ms >= ejected.until_ms {
             return Some(false);
         }
-        // A check is believed once: ejected again after that, the server passes checks that do not
+        // The check has seen it fail as well, so it is believed when it sees no more of that.
+        if facts.recovered_ms > ejected.at_ms {
+            return Some(true);
+        }
+        // Another one is believed once: ejected again after that, the server passes checks that do not
         // see what requests meet. And not at once, or an ejection would last as long as a probe.
         let credible_ms = ejected.at_ms.saturating_add(i64::from(ejection.interval_ms));
         (self.in_a_row == 1 && facts.check_passed_ms >= credible_ms).then_some(true)

@@ -20,6 +20,7 @@ const FACTS: Facts = Facts {
     consecutive_failures: 0,
     can_serve: true,
     check_passed_ms: i64::MIN,
+    recovered_ms: i64::MIN,
 };
 
 /// A pool with the facts that its servers would have, and changes applied as the owner does.
@@ -207,6 +208,21 @@ fn a_passing_check_brings_back_if_it_is_credible() {
     run.facts[0].check_passed_ms = 71_000;
     assert_eq!(run.poll(71_999), []);
     assert_eq!(run.poll(72_000), back(0, false));
+}
+
+#[test]
+fn a_check_that_has_seen_the_failure_too_brings_back_at_once_and_each_time() {
+    let mut run = Run::new(EJECTION, 4);
+    for now_ms in [1000, 2000] {
+        run.eject_first(now_ms);
+        run.facts[0].check_passed_ms = now_ms + 5;
+        run.facts[0].can_serve = false;
+        assert_eq!(run.poll(now_ms + 10), [], "it is down");
+        run.facts[0].can_serve = true;
+        run.facts[0].recovered_ms = now_ms + 20;
+        assert_eq!(run.poll(now_ms + 20), back(0, true));
+    }
+    assert_eq!(run.eject_first(3000), 120_000, "ejections in a row count all the same");
 }
 
 #[test]
