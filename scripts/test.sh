@@ -2,7 +2,7 @@
 # Runs every test, on a bare Debian 12 with Rust and root (or sudo without a password): installs the
 # peers it needs, then runs the stages below.
 # Usage: scripts/test.sh [STAGE ...]
-# Stages: lint unit contract planted differential clients fuzz (all of them by default).
+# Stages: lint unit cores contract planted differential clients fuzz (all of them by default).
 # RINGLET_SEED repeats a run; RINGLET_DIFFERENTIAL_SECONDS and RINGLET_CONTRACT_SECONDS lengthen it.
 # Ends with the seed and one line, "N passed, N failed"; exit code 0 only when nothing failed and no
 # process of the run is left.
@@ -10,7 +10,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 source scripts/packages.sh
 
-ALL_STAGES=(lint unit contract planted differential clients fuzz)
+ALL_STAGES=(lint unit cores contract planted differential clients fuzz)
 STAGES=("$@")
 [ ${#STAGES[@]} -gt 0 ] || STAGES=("${ALL_STAGES[@]}")
 TARGET=${CARGO_TARGET_DIR:-target}
@@ -201,6 +201,12 @@ stage_lint() {
 stage_unit() {
     run_tests 'unit tests' cargo test --workspace --no-fail-fast --exclude ringlet-server
     run_tests 'server tests' cargo test -p ringlet-server --no-fail-fast -- --skip the_contract_holds
+}
+
+# More cores than this machine has, most likely: what passes between cores shows only so.
+stage_cores() {
+    run_tests 'the load balancer on four cores' env RINGLET_LB_CORES=4 \
+        cargo test -p ringlet-lb --no-fail-fast --test traffic
 }
 
 stage_contract() {
