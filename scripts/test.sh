@@ -175,6 +175,12 @@ install_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
+    # Servers and clients of the load balancer. nginx is where not every PATH looks.
+    [ -x /usr/sbin/nginx ] || wanted+=(nginx)
+    local client
+    for client in curl wrk hey slowhttptest; do
+        command -v $client >/dev/null || wanted+=($client)
+    done
     install_debian "${wanted[@]}"
 }
 
