@@ -28,7 +28,7 @@ case "${1:-}" in
         ;;
     lb)
         need haproxy haproxy
-        need nginx nginx-light
+        need nginx nginx
         [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || wanted+=(libnginx-mod-stream)
         need wrk wrk
         package=ringlet-lb

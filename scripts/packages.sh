@@ -35,7 +35,7 @@ install_debian() { # package ...
     if command -v systemctl >/dev/null; then
         for package in "$@"; do
             case $package in
-                redis-server | haproxy | nginx | nginx-light) as_root systemctl disable --quiet "$package" ;;
+                redis-server | haproxy | nginx) as_root systemctl disable --quiet "$package" ;;
             esac
         done
     fi
