@@ -72,7 +72,7 @@ impl Core {
             self.pools.refresh(self.now_ms);
             let snapshot = self.snapshot.clone();
             self.refresh_checks(&snapshot);
-            self.leave_servers_that_are_down();
+            self.leave_servers_found_down();
             self.serve_all_waiting();
         } else if self.now_us - progress.folded_us >= FOREIGN_LOAD_PERIOD_US {
             progress.folded_us = self.now_us;

@@ -61,6 +61,8 @@ pub struct LocalServer {
     /// Places that its limit counts for requests of this core: a reload may set, change or drop the
     /// limit while they are under way.
     places: u32,
+    /// Its check had found it down when it was looked at last.
+    was_down: bool,
     /// Connections that wait for a request, the one used last at the end.
     pub idle: VecDeque<SocketId>,
     latency: PeakEwma,
@@ -78,6 +80,8 @@ pub struct Pools {
     servers: Vec<Option<LocalServer>>,
     /// When the counts of recent requests were halved last.
     decayed_ms: i64,
+    /// Servers that a check has found down, until [`Pools::take_found_down`].
+    found_down: Vec<usize>,
 }
 
 /// How fast recent requests are forgotten.
@@ -87,7 +91,14 @@ impl Pools {
     /// Without any pool.
     #[must_use]
     pub fn new(core: usize, cores: usize) -> Self {
-        Self { core, cores, pools: Vec::new(), servers: Vec::new(), decayed_ms: i64::MIN / 2 }
+        Self {
+            core,
+            cores,
+            pools: Vec::new(),
+            servers: Vec::new(),
+            decayed_ms: i64::MIN / 2,
+            found_down: Vec::new(),
+        }
     }
 
     /// Takes up a new configuration. Servers that stay keep what they have. Returns the idle connections
@@ -144,6 +155,7 @@ impl Pools {
                     config: config.clone(),
                     place: Some(place),
                     in_flight: 0,
+                    was_down: false,
                     places: 0,
                     idle: VecDeque::new(),
                     latency: PeakEwma::default(),
@@ -172,6 +184,15 @@ impl Pools {
             let facts: Vec<_> = servers.map(|(state, server)| facts(state, server)).collect();
             pool.availability.update(&facts, config.panic_percent);
             let is_panicking = pool.availability.mode == Mode::Panic;
+            for state in &pool.shared.servers {
+                let Some(Some(server)) = self.servers.get_mut(state.slot) else { continue };
+                let is_down = state.checked() == Checked::Down;
+                let was_down = std::mem::replace(&mut server.was_down, is_down);
+                // In a panic checks are not believed, and it serves on.
+                if is_down && !was_down && !is_panicking {
+                    self.found_down.push(state.slot);
+                }
+            }
             // Every core finds the same; one of them says so.
             if pool.shared.state.is_panicking.swap(is_panicking, Relaxed) != is_panicking {
                 let name = &pool.shared.state.name;
@@ -190,9 +211,14 @@ impl Pools {
         self.fold(now_ms);
     }
 
+    /// The servers that checks have found down since the last call.
+    pub fn take_found_down(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.found_down)
+    }
+
     /// Reads the loads that other cores have published, and lets weights grow.
     pub fn fold(&mut self, now_ms: i64) {
-        let Self { core, cores, pools, servers, decayed_ms } = self;
+        let Self { core, cores, pools, servers, decayed_ms, .. } = self;
         let is_new_period = now_ms - *decayed_ms >= RECENT_HALF_LIFE_MS;
         if is_new_period {
             *decayed_ms = now_ms;
@@ -328,17 +354,6 @@ impl Pools {
     #[must_use]
     pub fn server(&mut self, slot: usize) -> Option<&mut LocalServer> {
         self.servers.get_mut(slot)?.as_mut()
-    }
-
-    /// All servers.
-    pub fn servers(&mut self) -> impl Iterator<Item = &mut LocalServer> {
-        self.servers.iter_mut().flatten()
-    }
-
-    /// This core's counters of a server.
-    #[must_use]
-    pub fn row<'a>(&self, state: &'a ServerState) -> &'a ServerRow {
-        state.rows.of(self.core)
     }
 
     /// The index of a server among those of its pool, for the list of those that were tried.

@@ -12,10 +12,10 @@ use ringlet_runtime::ring::{Errno, SocketId};
 
 use crate::client::{Client, Exchange, Phase, Stage};
 use crate::core::Core;
+use crate::limits::TICK_BUSY_MS;
 use crate::model::{Mode, ProxyVersion};
 use crate::pool::Pick;
 use crate::snapshot::PoolShared;
-use crate::state::Checked;
 use crate::upstream::Upstream;
 
 /// How a request ends that has its whole response.
@@ -28,6 +28,8 @@ pub enum Failure {
     Connect,
     /// The connection ended before a response began.
     Broken,
+    /// Its check has just found the server down.
+    Down,
     /// What came was no response.
     Malformed,
     /// No response in time.
@@ -98,6 +100,8 @@ impl Core {
         self.pools.pools[exchange.pool_slot].waiting.push_back(client.line.socket);
         client.line.keep(&mut self.ring, &mut self.spares);
         self.set_deadline(client, queue_ms);
+        // Places that other cores give back are looked for at each tick: an idle core ticks slowly.
+        self.ring.set_tick_ms(TICK_BUSY_MS);
     }
 
     /// It no longer waits in a queue.
@@ -347,7 +351,7 @@ impl Core {
         let Some(exchange) = &mut client.exchange else { return };
         let is_allowed = match failure {
             Failure::Connect => true,
-            Failure::Broken => exchange.can_be_repeated(),
+            Failure::Broken | Failure::Down => exchange.can_be_repeated(),
             Failure::Malformed | Failure::Silent => false,
         };
         if is_allowed && is_stale {
@@ -363,6 +367,7 @@ impl Core {
         let (status, text) = match failure {
             Failure::Connect => (503, "the server cannot be connected to"),
             Failure::Broken => (502, "the server closed the connection before it answered"),
+            Failure::Down => (502, "the server was found down before it answered"),
             Failure::Malformed => (502, "the server's answer is no HTTP response"),
             Failure::Silent => (504, "the server did not answer in time"),
         };
@@ -377,20 +382,24 @@ impl Core {
     }
 
     /// Whether the pool may do one more retry: they are a share of the requests in flight.
-    fn take_budget(&self, exchange: &mut Exchange) -> bool {
+    fn has_budget(&self, exchange: &Exchange) -> bool {
         let retry = exchange.pool.config.retry;
         let rows = &exchange.pool.state.rows;
-        let row = rows.of(self.index);
-        if !exchange.is_retry {
-            let retrying: u64 = rows.sum(|row| u64::from(row.retrying.get()));
-            let in_flight: u64 = rows.sum(|row| u64::from(row.in_flight.get()));
-            let has_room = retrying < u64::from(retry.budget_min)
-                || retrying * 100 < in_flight * u64::from(retry.budget_percent);
-            if !has_room {
-                row.retries_refused.add(1);
-                return false;
-            }
-            exchange.is_retry = true;
+        let retrying: u64 = rows.sum(|row| u64::from(row.retrying.get()));
+        let in_flight: u64 = rows.sum(|row| u64::from(row.in_flight.get()));
+        exchange.is_retry
+            || retrying < u64::from(retry.budget_min)
+            || retrying * 100 < in_flight * u64::from(retry.budget_percent)
+    }
+
+    /// Takes a place in the budget of retries; false when there is none.
+    fn take_budget(&self, exchange: &mut Exchange) -> bool {
+        let row = exchange.pool.state.rows.of(self.index);
+        if !self.has_budget(exchange) {
+            row.retries_refused.add(1);
+            return false;
+        }
+        if !std::mem::replace(&mut exchange.is_retry, true) {
             row.retrying.rise();
         }
         row.retries.add(1);
@@ -497,22 +506,27 @@ impl Core {
         self.answer_failure(client, status, text);
     }
 
-    /// Requests that wait for an answer of a server that has just been found dead go elsewhere at once, if
-    /// they can be repeated; it may never tell that it is gone.
-    pub fn leave_servers_that_are_down(&mut self) {
-        let is_lost = |upstream: &&Upstream| {
-            upstream.client.is_some() && upstream.server.checked() == Checked::Down
-        };
+    /// Requests that wait for an answer of a server that has just been found down go elsewhere at once, if
+    /// they can be repeated and the budget allows it: it may never tell that it is gone.
+    pub fn leave_servers_found_down(&mut self) {
+        let found_down = self.pools.take_found_down();
+        if found_down.is_empty() {
+            return;
+        }
+        let is_lost = |upstream: &&Upstream| found_down.contains(&upstream.server.slot);
         let lost: Vec<SocketId> =
             self.upstreams.iter().filter(is_lost).filter_map(|upstream| upstream.client).collect();
         for socket in lost {
             let Some(mut client) = self.clients.take(socket) else { continue };
             let may_go = client.phase == Phase::Exchange
                 && client.exchange.as_ref().is_some_and(|exchange| {
-                    exchange.stage == Stage::Awaiting && exchange.can_be_repeated()
+                    exchange.stage == Stage::Awaiting
+                        && exchange.can_be_repeated()
+                        && exchange.attempts < exchange.pool.config.retry.attempts
+                        && self.has_budget(exchange)
                 });
             if may_go {
-                self.retry(&mut client, None, Failure::Broken);
+                self.retry(&mut client, None, Failure::Down);
             }
             self.clients.put(client);
         }
