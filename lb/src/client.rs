@@ -2,8 +2,9 @@
 //!
 //! Job: the state of both between two events. In: nothing by itself. Out: nothing by itself.
 //! What all cores share is counted by each core for itself (`Rc<Arc<_>>`): a request touches no counter
-//! that other cores write. Invariant: a client has an exchange exactly in [`Phase::Exchange`] and [`Phase::Tunnel`]; an
-//! exchange that has a server has been begun with it and will be ended once.
+//! that other cores write. Invariant: there is an exchange only in [`Phase::Exchange`] and
+//! [`Phase::Tunnel`]; [`Phase::Exchange`] without one means that the last response is still going out.
+//! An exchange that has a server has been begun with it and will be ended once.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -45,8 +46,6 @@ pub struct Client {
     pub closes_after: bool,
     /// It has announced its last request, and that has come as a whole: nobody receives any more.
     pub has_said_all: bool,
-    /// Requests that are over.
-    pub requests: u32,
     /// Bytes read and dropped while lingering.
     pub dropped_bytes: usize,
 }
@@ -168,7 +167,6 @@ impl Client {
             timer: None,
             closes_after: false,
             has_said_all: false,
-            requests: 0,
             dropped_bytes: 0,
         }
     }

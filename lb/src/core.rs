@@ -64,9 +64,9 @@ pub struct Core {
     pub now_us: u64,
     /// For choices among servers.
     pub random: Random,
-    /// The head that is being read.
+    /// The request's head that is being read.
     pub request_head: RequestHead,
-    /// The head that is being read.
+    /// The response's head that is being read.
     pub response_head: ResponseHead,
     /// Clients whose next request has come with the last one.
     pub runnable: VecDeque<SocketId>,

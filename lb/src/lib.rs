@@ -1,7 +1,8 @@
 //! `ringlet-lb`: a load balancer for HTTP and TCP, one core at a time.
 //!
-//! Data flows one way: configuration -> process -> core loop -> listener -> route -> balance -> pool ->
-//! relay. A module knows only what stands to its right in that flow; docs/lb.md shows it.
+//! A request goes: listener -> route -> balance -> server -> back. What decides (`route`, `balance`,
+//! `health`, `forwarding`, `rewrite`, `sticky`, `errors`) is pure and knows neither a socket nor a core;
+//! the rest are parts of one `Core`. docs/lb.md shows it.
 
 #![forbid(unsafe_code)]
 

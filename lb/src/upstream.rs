@@ -28,7 +28,7 @@ pub struct Upstream {
     pub created_ms: i64,
     /// Since when it is idle.
     pub idle_since_ms: i64,
-    /// Requests it has served.
+    /// Requests it was given, the present one included.
     pub requests: u32,
 }
 

@@ -27,6 +27,8 @@ impl Core {
         let row = client.listener.state.rows.of(self.index);
         match status {
             408 => row.request_timeouts.add(1),
+            // Well-formed, but there is nothing for them.
+            404 | 405 | 503 => {}
             _ => row.bad_requests.add(1),
         }
         client.closes_after = true;

@@ -215,7 +215,6 @@ impl Core {
 
     /// A response is on its way as a whole.
     pub fn next_request(&mut self, client: &mut Client) {
-        client.requests += 1;
         if client.closes_after || self.is_draining {
             client.closes_after = true;
             if client.line.is_flushed() {
