@@ -224,6 +224,12 @@ fn ask(
     control: &ControlHandle<ControlCommand>,
     command: impl FnOnce(Sender<Result<String, Misfit>>) -> ControlCommand,
 ) -> AdminAnswer {
+    // One at a time: those who wait would hold all workers of the admin listener, and health checks with
+    // them, while the control thread looks a name up.
+    static ONE: Mutex<()> = Mutex::new(());
+    let Ok(_alone) = ONE.try_lock() else {
+        return told(AdminStatus::ServiceUnavailable, "error", "another change is under way");
+    };
     let (answer, answers) = bounded(1);
     if control.send(command(answer)).is_err() {
         return told(AdminStatus::ServiceUnavailable, "error", "the control thread is busy");

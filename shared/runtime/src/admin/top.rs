@@ -56,7 +56,8 @@ pub fn fetch(address: &str) -> Result<Document, String> {
     let head = String::from_utf8_lossy(&bytes[..end]);
     let status = head.split(' ').nth(1).unwrap_or_default();
     if status != "200" {
-        return Err(wrong(&head.lines().next().unwrap_or_default()));
+        // What the peer says goes to a terminal.
+        return Err(wrong(&head.lines().next().unwrap_or_default().escape_debug()));
     }
     Document::from_json(&bytes[end..]).map_err(|error| wrong(&error))
 }
