@@ -101,11 +101,7 @@ impl Core {
     fn lend(&mut self, to: usize, server: usize, client: SocketId) {
         let idle = self.pools.server(server).filter(|local| local.idle.len() > 1);
         // The one that has waited longest: the others are warmer here.
-        let socket = idle.and_then(|local| {
-            let socket = local.idle.pop_front();
-            local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
-            socket
-        });
+        let socket = idle.and_then(|local| local.idle.pop_oldest());
         let is_open = |socket: &SocketId| {
             self.upstreams
                 .get(*socket)
@@ -173,8 +169,7 @@ impl Core {
                 upstream.client = None;
                 match self.pools.server(server) {
                     Some(local) if !local.is_retired() => {
-                        local.idle.push_back(upstream.line.socket);
-                        local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
+                        local.idle.push(upstream.line.socket);
                         upstream.line.receive(&mut self.ring);
                     }
                     _ => upstream.line.close(&mut self.ring, &mut self.spares),

@@ -123,8 +123,7 @@ impl Core {
             if let Some(upstream) = idle
                 && let Some(local) = self.pools.server(upstream.server.slot)
             {
-                local.idle.retain(|idle| idle != socket);
-                local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
+                local.idle.remove(*socket);
             }
         }
     }

@@ -21,6 +21,7 @@ pub mod errors;
 pub mod forwarding;
 pub mod health;
 pub mod http;
+pub mod idle;
 pub mod limits;
 pub mod line;
 pub mod model;

@@ -17,6 +17,7 @@ use ringlet_runtime::ring::{SocketAddress, SocketId};
 use crate::balance::latency::{self, PeakEwma};
 use crate::balance::{Balancer, Candidate, Request, slow_start};
 use crate::health::availability::{Availability, Facts, Mode, Use};
+use crate::idle::Idle;
 use crate::model;
 use crate::snapshot::{PoolShared, Snapshot};
 use crate::state::{Checked, ServerRow, ServerState};
@@ -64,7 +65,7 @@ pub struct LocalServer {
     /// Its check had found it down when it was looked at last.
     was_down: bool,
     /// Connections that wait for a request, the one used last at the end.
-    pub idle: VecDeque<SocketId>,
+    pub idle: Idle,
     latency: PeakEwma,
     addresses: Arc<[SocketAddress]>,
     addresses_version: u32,
@@ -132,7 +133,7 @@ impl Pools {
         }
         let mut orphans = Vec::new();
         for server in self.servers.iter_mut().flatten().filter(|server| server.place.is_none()) {
-            orphans.extend(server.idle.drain(..));
+            orphans.extend(server.idle.take_all());
         }
         self.forget_retired();
         self.refresh(now_ms);
@@ -157,7 +158,7 @@ impl Pools {
                     in_flight: 0,
                     was_down: false,
                     places: 0,
-                    idle: VecDeque::new(),
+                    idle: Idle::new(state.clone(), self.core),
                     latency: PeakEwma::default(),
                     addresses: Arc::new([]),
                     addresses_version: 0,

@@ -170,9 +170,7 @@ impl Core {
 
     fn pop_idle(&mut self, server: usize) -> Option<Box<Upstream>> {
         loop {
-            let local = self.pools.server(server)?;
-            let socket = local.idle.pop_back()?;
-            local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
+            let socket = self.pools.server(server)?.idle.pop_newest()?;
             if let Some(upstream) = self.upstreams.take(socket) {
                 return Some(upstream);
             }
@@ -283,8 +281,7 @@ impl Core {
         let socket = upstream.line.socket;
         self.cancel_leaving(socket);
         if let Some(local) = self.pools.server(upstream.server.slot) {
-            local.idle.retain(|idle| *idle != socket);
-            local.state.rows.of(self.index).idle.set(local.idle.len() as u32);
+            local.idle.remove(socket);
         }
         if !upstream.line.is_closing {
             upstream.line.close(&mut self.ring, &mut self.spares);
@@ -295,7 +292,7 @@ impl Core {
     pub fn give_back(&mut self, upstream: &mut Upstream, pool: &PoolShared, may_be_kept: bool) {
         upstream.client = None;
         let limits = &pool.config.idle;
-        let (core, cores) = (self.index, self.shared.bells.len());
+        let cores = self.shared.bells.len();
         let is_healthy = !upstream.line.has_ended && !upstream.has_failed && !self.is_draining;
         let may_be_kept = may_be_kept
             && is_healthy
@@ -311,8 +308,7 @@ impl Core {
         match kept {
             Some(local) => {
                 upstream.idle_since_ms = self.now_ms;
-                local.idle.push_back(upstream.line.socket);
-                local.state.rows.of(core).idle.set(local.idle.len() as u32);
+                local.idle.push(upstream.line.socket);
                 // So the end of the connection is seen when it comes.
                 upstream.line.receive(&mut self.ring);
             }
