@@ -4,13 +4,17 @@
 //! rotation nor holds anybody up. In: the program, a server and clients of the test. Out: failures.
 //! Invariant: every process that is started is ended; files lie in a folder of the test.
 
+#[path = "shared/ports.rs"]
+mod ports;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+
+use ports::free_port;
 
 /// Longer than anything here takes on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,17 +109,9 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// An address on which nobody listens, below the ports that the system gives to connections: so that
-/// none takes it meanwhile.
+/// An address on which nobody listens.
 fn free_address() -> SocketAddr {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id().wrapping_mul(32) + TAKEN.fetch_add(1, Ordering::Relaxed);
-        let address = SocketAddr::from(([127, 0, 0, 1], 10_000 + (number % 20_000) as u16));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
+    ([127, 0, 0, 1], free_port()).into()
 }
 
 /// Serves each connection in a thread of its own.

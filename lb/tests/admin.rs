@@ -4,6 +4,8 @@
 //! adds up. In: the program and servers of this process. Out: failed assertions.
 //! Invariant: free ports of 127.0.0.1 only; what is started ends with the test.
 
+#[path = "shared/ports.rs"]
+mod ports;
 #[path = "admin/support.rs"]
 mod support;
 

@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::ports::free_port;
+
 /// Longer than anything should take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -101,15 +103,14 @@ pub struct Balancer {
     lines: Receiver<String>,
 }
 
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound")
+fn free_address() -> SocketAddr {
+    ([127, 0, 0, 1], free_port()).into()
 }
 
 impl Balancer {
     /// With the pool `api`, which is told as the file tells it, on so many cores.
     pub fn start(name: &str, cores: usize, pool: &str) -> Self {
-        let (address, admin) = (free_port(), free_port());
+        let (address, admin) = (free_address(), free_address());
         let folder = std::env::temp_dir().join(format!("ringlet-lb-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let mut balancer = Self {

@@ -5,12 +5,14 @@
 //! Invariant: the process ends with the test, also with one that fails.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::ports::free_port;
 
 /// No event is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -145,8 +147,7 @@ fn write_file(file: &PathBuf, configuration: &str, address: SocketAddr) {
     std::fs::write(file, text).expect("the folder for temporary files can be written to");
 }
 
-/// An address on which nobody listens now.
+/// An address on which nobody listens.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are ports");
-    listener.local_addr().expect("it is bound")
+    ([127, 0, 0, 1], free_port()).into()
 }

@@ -9,6 +9,8 @@ mod balancer;
 mod checks;
 mod ejection;
 mod failover;
+#[path = "../shared/ports.rs"]
+mod ports;
 
 use backend::Backend;
 

@@ -2,56 +2,19 @@
 //! In: configuration files and command lines. Out: answers, outputs and what the balancer logs.
 //! Invariant: what was started ends with the test by its handle; every wait has a deadline.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+pub use crate::folder::Folder;
+pub use crate::ports::free_port;
 
 /// How long anything may take that is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A port that nobody has, and that no other test of this process gets. It is below those that the
-/// kernel gives to clients.
-pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = since.wrapping_mul(2_654_435_761) ^ std::process::id();
-    let port = (0..20_000)
-        .map(|step| 12_000 + (first.wrapping_add(step) % 20_000) as u16)
-        .find(|&port| {
-            !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-        })
-        .expect("a free port");
-    given.insert(port);
-    port
-}
-
-/// A folder of its own; dropped, it is removed.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("lb-{}-{}", std::process::id(), free_port()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    pub fn file(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A program that runs beside the test.
 pub struct Process(Child);

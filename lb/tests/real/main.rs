@@ -6,9 +6,13 @@
 
 mod crowds;
 mod failover;
+#[path = "../shared/folder.rs"]
+mod folder;
 mod harness;
 mod load;
 mod nginx;
+#[path = "../shared/ports.rs"]
+mod ports;
 mod redis;
 mod transfers;
 mod weights;

@@ -5,62 +5,20 @@
 pub mod backend;
 pub mod wire;
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
+pub use crate::folder::Folder;
+pub use crate::ports::{free_listener, free_port};
 pub use backend::{Backend, Peer};
 pub use wire::{DEADLINE, End, Message, Wire};
 
 /// With how many cores balancers run; a test run with another number looks for what only several show.
 const CORES_VARIABLE: &str = "RINGLET_LB_CORES";
-
-/// A port that nobody has, and that no other test of this process gets.
-pub fn free_port() -> u16 {
-    free_listener().1
-}
-
-/// The same with a listener at it. Ports are below those that the kernel gives to clients.
-pub fn free_listener() -> (TcpListener, u16) {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = since.wrapping_mul(2_654_435_761) ^ std::process::id();
-    let found = (0..20_000)
-        .map(|step| 12_000 + (first.wrapping_add(step) % 20_000) as u16)
-        .filter(|port| !given.contains(port))
-        .find_map(|port| Some((TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?, port)))
-        .expect("a free port");
-    given.insert(found.1);
-    found
-}
-
-/// A folder of its own for the sockets and files of a test; dropped, it is removed.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("lb-{}-{}", std::process::id(), free_port()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    pub fn file(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A running balancer.
 pub struct Balancer {
