@@ -3,13 +3,11 @@
 //! Job: the keys `check` and `ejection` of pools and of `[defaults]`. In: sections and what they
 //! start from. Out: the model's. Invariant: a check that is given has exactly one kind.
 
+use ringlet_base::config::values::{choice, describe, number, text, text_as, thousandths, time};
+use ringlet_base::config::{Section, shown};
 use toml::de::DeValue;
 
-use super::defaults;
-use super::section::Section;
-use super::units::shown;
-use super::values::{describe, number, text, text_as, thousandths, time};
-use super::words;
+use super::{defaults, words};
 use crate::model::{Check, CheckKind, Ejection};
 
 /// `check = false`, `check = "tcp"`, `"resp"` or `"/path"`, or a table. Without it `base` holds,
@@ -171,7 +169,7 @@ pub fn kind_name(kind: &CheckKind) -> &'static str {
 
 fn check_method(text: &str) -> Result<String, String> {
     let methods = [("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")];
-    super::values::choice(text, &methods).map(str::to_owned)
+    choice(text, &methods).map(str::to_owned)
 }
 
 /// `200` or `"200-399"`.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::defaults;
-use super::problem::suggestion;
-use super::section::{Section, items};
-use super::values::{self, flag, number, size, text_as, time};
-use super::words;
+use ringlet_base::config::values::{choice, flag, name_of, number, size, text, text_as, time};
+use ringlet_base::config::{self, Section, items, shown, suggestion};
+
+use super::names::{LOG_FORMATS, MODES};
+use super::{defaults, words};
 use crate::model::{
     HeaderPattern, Listener, LogFormat, Mode, PathPattern, Pool, Rewrite, Route, ValuePattern,
 };
@@ -34,7 +34,7 @@ const HTTP_KEYS: [&str; 12] = [
 
 /// The keys that `[defaults]` may have too.
 pub fn settings(section: &Section<'_>, listener: &mut Listener, folder: &Path) {
-    section.set("mode", &mut listener.mode, text_as(|text| values::choice(text, &values::MODES)));
+    section.set("mode", &mut listener.mode, text_as(|text| choice(text, &MODES)));
     section.set("client_timeout", &mut listener.timeouts.client_ms, time);
     section.set("request_timeout", &mut listener.timeouts.request_ms, time);
     section.set("keepalive_timeout", &mut listener.timeouts.keepalive_ms, time);
@@ -103,16 +103,16 @@ fn read(section: &Section<'_>, base: &Listener, pools: &[Pool], folder: &Path) -
     let mut listener = base.clone();
     settings(section, &mut listener, folder);
     section.set("maxconn", &mut listener.connections_max, number(1, super::CONNECTIONS_MAX));
-    match section.filled_list("bind", text_as(words::bind_address)) {
+    match section.filled_list("bind", text_as(config::bind_address)) {
         Some(binds) => listener.binds = binds,
         None => section.missing("bind"),
     }
     listener.name = listener.binds.first().cloned().unwrap_or_default();
-    section.set("name", &mut listener.name, text_as(words::name));
+    section.set("name", &mut listener.name, text_as(config::name));
     if listener.mode == Mode::Tcp {
         without_http(section, &mut listener);
     }
-    if let Some(name) = section.get("default_pool", values::text) {
+    if let Some(name) = section.get("default_pool", text) {
         listener.default_pool = pool_index(section, "default_pool", &name, listener.mode, pools);
     }
     for route in section.tables("route") {
@@ -155,14 +155,13 @@ fn pool_index(
 ) -> Option<usize> {
     let Some(index) = pools.iter().position(|pool| pool.name == name) else {
         let hint = suggestion(name, pools.iter().map(|pool| pool.name.as_str()));
-        let given = super::units::shown(name);
+        let given = shown(name);
         section.wrong(key, &format!("no pool is called \"{given}\"{hint}"));
         return None;
     };
     let other = pools[index].mode;
     if other != mode {
-        let (own, other) =
-            (values::name_of(&values::MODES, &mode), values::name_of(&values::MODES, &other));
+        let (own, other) = (name_of(&MODES, &mode), name_of(&MODES, &other));
         section.wrong(key, &format!("pool {name} is in mode {other}, this listener in mode {own}"));
     }
     Some(index)
@@ -175,7 +174,7 @@ fn read_route(section: &Section<'_>, pools: &[Pool]) -> Option<Route> {
     let headers = section.table("headers").map_or_else(Vec::new, |table| header_patterns(&table));
     let request_rewrites = rewrites(section, "request_headers").unwrap_or_default();
     let response_rewrites = rewrites(section, "response_headers").unwrap_or_default();
-    let Some(name) = section.get("pool", values::text) else {
+    let Some(name) = section.get("pool", text) else {
         if !section.has("pool") {
             section.missing("pool");
         }
@@ -224,7 +223,7 @@ fn rewrites(section: &Section<'_>, key: &'static str) -> Option<Vec<Rewrite>> {
         for (name, value) in set.entries() {
             let value = set.understand(name, value, |value| {
                 words::changeable_field(name)?;
-                words::field_value(&values::text(value)?)
+                words::field_value(&text(value)?)
             });
             if !set_names.insert(name.to_ascii_lowercase()) {
                 set.wrong(name, "is set twice");
@@ -237,7 +236,7 @@ fn rewrites(section: &Section<'_>, key: &'static str) -> Option<Vec<Rewrite>> {
             for item in items(value) {
                 let value = add.understand(name, item, |value| {
                     removable(name, is_request)?;
-                    words::field_value(&values::text(value)?)
+                    words::field_value(&text(value)?)
                 });
                 rewrites.extend(value.map(|value| Rewrite::Add(name.to_owned(), value)));
             }
@@ -267,7 +266,7 @@ fn error_pages(section: &Section<'_>, folder: &Path) -> Option<BTreeMap<u16, Arc
                 .ok_or("is not a status from 400 to 599")?;
             let html = match value {
                 toml::de::DeValue::String(path) => {
-                    super::read_text(&folder.join(path.as_ref()), defaults::ERROR_PAGE_BYTES_MAX)?
+                    config::read_text(&folder.join(path.as_ref()), defaults::ERROR_PAGE_BYTES_MAX)?
                 }
                 toml::de::DeValue::Table(table) if table.len() == 1 => table
                     .get("html")
@@ -288,10 +287,7 @@ const PAGE_WANTED: &str = "an error page is the path of a file or { html = \"...
 fn network(text: &str) -> Result<ipnet::IpNet, String> {
     let address = text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
     address.or_else(|_| text.parse::<ipnet::IpNet>()).map(|net| net.trunc()).map_err(|_| {
-        format!(
-            "\"{}\" is neither an address nor a network such as 10.0.0.0/8",
-            super::units::shown(text)
-        )
+        format!("\"{}\" is neither an address nor a network such as 10.0.0.0/8", shown(text))
     })
 }
 
@@ -299,5 +295,5 @@ fn log_format(text: &str) -> Result<Option<LogFormat>, String> {
     if text == "off" {
         return Ok(None);
     }
-    values::choice(text, &values::LOG_FORMATS).map(Some).map_err(|error| format!("{error}, `off`"))
+    choice(text, &LOG_FORMATS).map(Some).map_err(|error| format!("{error}, `off`"))
 }

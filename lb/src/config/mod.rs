@@ -12,60 +12,45 @@
 mod check;
 mod defaults;
 mod listener;
+mod names;
 mod options;
 mod pool;
-mod problem;
-mod section;
 mod server;
 mod source;
 mod summary;
 #[cfg(test)]
 mod tests;
-mod units;
-mod values;
 mod words;
 mod write;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+pub use ringlet_base::config::values::choice;
+use ringlet_base::config::values::{number, text_as, time};
+use ringlet_base::config::{self, Section, shown};
+pub use ringlet_base::config::{
+    Problem, Problems, address, bind_address, nearest, tcp_bind_address,
+};
 
 pub use self::check::kind_of_word as check_kind;
+pub use self::names::{LOG_FORMATS, MODES};
 pub use self::options::{Options, from_options};
 pub use self::pool::algorithm_name;
-pub use self::problem::{Problem, Problems, nearest};
-use self::section::{Document, Section};
 pub use self::server::{STATES, WEIGHT_MAX, server};
 pub use self::source::Source;
 pub use self::summary::summary;
-pub use self::values::{LOG_FORMATS, MODES, choice};
-pub use self::words::{address, bind_address, tcp_bind_address};
 pub use self::write::effective;
 use crate::model::{Configuration, Global, LogTarget};
 
 /// Reads a configuration file and the files that it names.
 pub fn load(path: &Path) -> Result<Configuration, Problems> {
-    let text = read_text(path, defaults::FILE_BYTES_MAX).map_err(Problems::one)?;
+    let text = config::read_text(path, defaults::FILE_BYTES_MAX).map_err(Problems::one)?;
     parse(&text, path.parent().unwrap_or(Path::new("")))
 }
 
 /// Reads a configuration. Files that it names are looked for in `folder`.
 pub fn parse(text: &str, folder: &Path) -> Result<Configuration, Problems> {
-    let document = Document::new(text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        let problems = errors.iter().map(|error| {
-            let line = document.line(error.span().map_or(0, |span| span.start));
-            let text = format!("not TOML, line {line}: {}", error.message());
-            Problem { line: Some(line), text }
-        });
-        return Err(Problems::new(problems.collect()));
-    }
-    let configuration = read(Section::root(&document, table.get_ref()), folder);
-    let problems = document.into_problems();
-    if problems.is_empty() { Ok(configuration) } else { Err(Problems::new(problems)) }
+    config::parse(text, |root| read(root, folder))
 }
 
 fn read(root: Section<'_>, folder: &Path) -> Configuration {
@@ -93,13 +78,13 @@ fn read(root: Section<'_>, folder: &Path) -> Configuration {
 }
 
 fn read_global(section: Section<'_>, global: &mut Global) {
-    section.set("cores", &mut global.cores, values::number(0, CORES_MAX));
-    if let Some(admin) = section.get("admin", values::text_as(tcp_bind_address)) {
+    section.set("cores", &mut global.cores, number(0, CORES_MAX));
+    if let Some(admin) = section.get("admin", text_as(tcp_bind_address)) {
         global.admin = Some(admin);
     }
-    section.set("maxconn", &mut global.connections_max, values::number(1, CONNECTIONS_MAX));
-    section.set("drain_timeout", &mut global.drain_timeout_ms, values::time);
-    section.set("access_log", &mut global.log, values::text_as(log_target));
+    section.set("maxconn", &mut global.connections_max, number(1, CONNECTIONS_MAX));
+    section.set("drain_timeout", &mut global.drain_timeout_ms, time);
+    section.set("access_log", &mut global.log, text_as(log_target));
     section.finish();
 }
 
@@ -117,19 +102,7 @@ fn log_target(text: &str) -> Result<LogTarget, String> {
         }
         other => Err(format!(
             "\"{}\" is neither `off`, `stdout` nor a path with a slash in it",
-            units::shown(other)
+            shown(other)
         )),
     }
-}
-
-/// The text of a file, if it is not too large.
-fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", path.display());
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| wrong(&error))?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(wrong(&format!("it has more than {}", units::write_size(bytes_max))));
-    }
-    String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))
 }

@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::check::plain_check;
-use super::problem::Problems;
-use super::{defaults, pool, server};
+use super::{Problems, defaults, pool, server};
 use crate::balance::algorithm;
 use crate::model::{Check, CheckKind, Configuration, Listener, LogFormat, Mode, Pool};
 

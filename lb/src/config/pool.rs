@@ -4,16 +4,13 @@
 //! Invariant: what an algorithm or a mode does not use has its built-in default, so that two
 //! configurations that do the same are the same.
 
+use ringlet_base::config::values::{choice, describe, flag, number, text_as, time, time_or_zero};
+use ringlet_base::config::{self, Section, listed, shown, suggestion};
 use toml::de::DeValue;
 
 use super::check::{read_check, read_ejection};
-use super::defaults;
-use super::problem::suggestion;
-use super::section::Section;
-use super::server;
-use super::units::shown;
-use super::values::{self, describe, flag, number, text_as, time, time_or_zero};
-use super::words;
+use super::names::{MODES, PROXY_VERSIONS};
+use super::{defaults, server, words};
 use crate::balance::{ALGORITHMS, Algorithm, CHOICES_MAX, SERVERS_MAX, algorithm};
 use crate::model::{Balance, HashKey, Mode, Pool, Sticky};
 
@@ -27,7 +24,7 @@ pub fn draws(name: &str) -> bool {
 
 /// The keys that `[defaults]` may have too.
 pub fn settings(section: &Section<'_>, pool: &mut Pool) {
-    section.set("mode", &mut pool.mode, text_as(|text| values::choice(text, &values::MODES)));
+    section.set("mode", &mut pool.mode, text_as(|text| choice(text, &MODES)));
     section.set("connect_timeout", &mut pool.timeouts.connect_ms, time);
     section.set("server_timeout", &mut pool.timeouts.server_ms, time);
     section.set("queue_timeout", &mut pool.timeouts.queue_ms, time);
@@ -60,7 +57,7 @@ pub fn settings(section: &Section<'_>, pool: &mut Pool) {
     }
     section.set("send_proxy", &mut pool.sends_proxy, |value| match value {
         DeValue::Boolean(false) => Ok(None),
-        other => text_as(|text| values::choice(text, &values::PROXY_VERSIONS))(other).map(Some),
+        other => text_as(|text| choice(text, &PROXY_VERSIONS))(other).map(Some),
     });
 }
 
@@ -75,7 +72,7 @@ pub fn read_all(root: &Section<'_>, base: &Pool) -> Vec<Pool> {
     let mut pools = Vec::new();
     for (key, value) in table.entries() {
         let read = |value: &DeValue<'_>| match value {
-            DeValue::Table(_) => words::name(key),
+            DeValue::Table(_) => config::name(key),
             _ => Err("is not a table".to_owned()),
         };
         let name = table.understand(key, value, read);
@@ -165,7 +162,7 @@ fn settle_balance(section: &Section<'_>, pool: &mut Pool) {
     }
     if !draws(name) {
         if section.has("choices") {
-            let drawing = super::section::listed(&DRAWING);
+            let drawing = listed(&DRAWING);
             section.wrong("choices", &format!("`{name}` does not draw; {drawing} do"));
         }
         *choices = plain.choices;
@@ -175,7 +172,7 @@ fn settle_balance(section: &Section<'_>, pool: &mut Pool) {
 fn hashing_hint() -> String {
     let hashing = ALGORITHMS.iter().filter(|algorithm| algorithm.hashes());
     let names: Vec<&str> = hashing.map(|algorithm| algorithm.name).collect();
-    format!("{} do", super::section::listed(&names))
+    format!("{} do", listed(&names))
 }
 
 /// The name of an algorithm, as the table has it.
@@ -190,11 +187,7 @@ pub fn algorithm_name(text: &str) -> Result<&'static str, String> {
         "ewma" | "least_time" => "; did you mean `peak-ewma`?".to_owned(),
         other => suggestion(other, names.iter().copied()),
     };
-    let hint = if hint.is_empty() {
-        format!("; they are {}", super::section::listed(&names))
-    } else {
-        hint
-    };
+    let hint = if hint.is_empty() { format!("; they are {}", listed(&names)) } else { hint };
     Err(format!("no algorithm is called \"{}\"{hint}", shown(text)))
 }
 

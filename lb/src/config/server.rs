@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use ringlet_base::config::values::{choice, flag, number, text_as};
+use ringlet_base::config::{self, Problem, Section, Value, items, shown};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::section::{Document, Section, Value, items};
-use super::units::shown;
-use super::values::{flag, number, text_as};
 use super::words;
 use crate::balance::key::identity;
 use crate::model::{AdminState, Pool, Server};
@@ -90,14 +89,13 @@ pub fn read_all(section: &Section<'_>, pool: &mut Pool) {
 /// # Errors
 /// One line for each problem.
 pub fn server(text: &str, pool: &Pool) -> Result<Server, String> {
-    let document = Document::new(text);
     let table = table_of(text, 0..text.len())?;
-    let server = read_table(Section::root(&document, &table), 0, pool);
-    let problems = document.into_problems();
-    match server {
-        Some(server) if problems.is_empty() => Ok(server),
-        _ => Err(problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>().join("\n")),
-    }
+    let lines = |problems: Vec<Problem>| {
+        problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>().join("\n")
+    };
+    config::read_table(text, &table, |root| read_table(root, 0, pool))
+        .and_then(|server| server.ok_or_else(Vec::new))
+        .map_err(lines)
 }
 
 fn read(section: &Section<'_>, item: &Value<'_>, requests_max: u32, pool: &Pool) -> Option<Server> {
@@ -154,21 +152,21 @@ fn parsed(text: &str) -> DeValue<'_> {
 }
 
 fn read_table(section: Section<'_>, requests_max: u32, pool: &Pool) -> Option<Server> {
-    let address = section.get("address", text_as(words::address));
+    let address = section.get("address", text_as(config::address));
     let is_missing = address.is_none() && !section.has("address");
     if is_missing {
         section.missing("address");
     }
     let mut server = plain(address.unwrap_or_default());
     server.requests_max = requests_max;
-    if let Some(name) = section.get("name", text_as(words::name)) {
+    if let Some(name) = section.get("name", text_as(config::name)) {
         server.cookie = cookie_of(&name);
         server.name = name;
     }
     section.set("weight", &mut server.weight, number(0, WEIGHT_MAX));
     section.set("priority", &mut server.priority, number(0, u8::MAX));
     section.set("maxconn", &mut server.requests_max, number(0, super::CONNECTIONS_MAX));
-    section.set("state", &mut server.state, text_as(|text| super::values::choice(text, &STATES)));
+    section.set("state", &mut server.state, text_as(|text| choice(text, &STATES)));
     section.set("check", &mut server.checked, flag);
     if section.get("backup", flag) == Some(true) {
         if section.has("priority") {

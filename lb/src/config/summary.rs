@@ -3,8 +3,10 @@
 //! Job: say in a few lines what is about to run. In: a configuration, and what the process made of
 //! it. Out: text. Invariant: its length does not grow with the number of servers beyond a bound.
 
-use super::units::write_time;
-use super::values::{MODES, name_of};
+use ringlet_base::config::units::write_time;
+use ringlet_base::config::values::name_of;
+
+use super::names::MODES;
 use super::words::{write_host_pattern, write_path_pattern};
 use super::write::server;
 use crate::model::{Check, CheckKind, Configuration, Listener, Pool, Route};

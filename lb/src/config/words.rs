@@ -1,4 +1,4 @@
-//! Texts with a meaning of their own: addresses, names, header fields, hosts and paths to match.
+//! Texts with a meaning of their own: header fields, hosts and paths to match, keys to hash.
 //!
 //! Job: check them and bring them into the form that the model holds. In: text. Out: it, or what is
 //! wrong with it in words. Invariant: nothing that could break a log line, a header or a label
@@ -6,100 +6,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::units::shown;
+use ringlet_base::config::{NAME_LENGTH_MAX, is_host_name, shown};
+
 use crate::model::{HashKey, HostPattern, PathPattern, Segment};
-
-/// The longest name of anything.
-const NAME_LENGTH_MAX: usize = 255;
-/// The longest path of a unix socket, without the zero at its end.
-const UNIX_PATH_LENGTH_MAX: usize = 107;
-
-/// Where a listener listens: `HOST:PORT`, `:PORT` or `*:PORT` for all addresses, or `unix:PATH`.
-pub fn bind_address(text: &str) -> Result<String, String> {
-    if text.starts_with("unix:") { address(text) } else { tcp_bind_address(text) }
-}
-
-/// The same without unix sockets.
-pub fn tcp_bind_address(text: &str) -> Result<String, String> {
-    match text.strip_prefix('*').unwrap_or(text) {
-        port if port.starts_with(':') && !port.starts_with("::") => {
-            host_and_port(&format!("0.0.0.0{port}"))
-        }
-        _ => host_and_port(text),
-    }
-}
-
-/// Where a server is: `HOST:PORT` or `unix:PATH`.
-pub fn address(text: &str) -> Result<String, String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        let is_right = !path.is_empty()
-            && path.len() <= UNIX_PATH_LENGTH_MAX
-            && path.chars().all(|c| c.is_ascii_graphic() && !"\"\\".contains(c));
-        return if is_right {
-            Ok(text.to_owned())
-        } else {
-            Err(format!("\"{}\" is not the path of a unix socket", shown(text)))
-        };
-    }
-    host_and_port(text)
-}
-
-/// `HOST:PORT`.
-fn host_and_port(text: &str) -> Result<String, String> {
-    let given = shown(text);
-    if text.contains("://") {
-        return Err(format!("\"{given}\" is a URL; an address is written HOST:PORT"));
-    }
-    let no_port = || format!("\"{given}\" has no port; an address is written HOST:PORT");
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(format!("{}, with brackets around IPv6: [::1]:80", no_port()));
-    }
-    let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
-    if port.is_empty() || (host.starts_with('[') && !host.ends_with(']')) {
-        return Err(no_port());
-    }
-    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits || port.parse::<u16>().map_or(true, |port| port == 0) {
-        return Err(format!("the port of \"{given}\" is not a number from 1 to 65535"));
-    }
-    let is_right = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
-        None => host.parse::<Ipv4Addr>().is_ok() || is_host_name(host),
-    };
-    if is_right {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("\"{}\" is not an IP address or a host name", shown(host)))
-    }
-}
-
-/// Letters, digits, dashes and underscores between dots, and not all digits at the end, which would
-/// be an address that is wrong.
-fn is_host_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    let text = text.strip_suffix('.').unwrap_or(text);
-    text.len() <= 253
-        && text.split('.').all(is_label)
-        && !text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// A name of a listener, pool or server: it stands in log lines, labels and URLs.
-pub fn name(text: &str) -> Result<String, String> {
-    let is_right = !text.is_empty()
-        && text.len() <= NAME_LENGTH_MAX
-        && text.chars().all(|c| c.is_ascii_graphic() && !"\"\\".contains(c));
-    if is_right {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("\"{}\" is not a name: visible ASCII without quotes and blanks", shown(text)))
-    }
-}
 
 /// A token (RFC 9110 section 5.6.2): the name of a header field, a method or a cookie.
 pub fn token(text: &str) -> Result<String, String> {

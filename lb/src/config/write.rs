@@ -3,12 +3,13 @@
 //! Job: write down what holds, defaults and all, for `ringlet-lb check`. In: a configuration. Out:
 //! TOML. Invariant: reading it gives the same configuration.
 
+use ringlet_base::config::units::{write_size, write_time};
+use ringlet_base::config::values::name_of;
 use toml::{Table, Value};
 
 use super::check::kind_name;
+use super::names::{LOG_FORMATS, MODES, PROXY_VERSIONS};
 use super::server::{STATES, cookie_of};
-use super::units::{write_size, write_time};
-use super::values::{LOG_FORMATS, MODES, PROXY_VERSIONS, name_of};
 use super::words::{write_hash_key, write_host_pattern, write_path_pattern};
 use crate::balance::algorithm;
 use crate::model::{

@@ -1,9 +1,10 @@
 //! Job: what every Ringlet server shares and what needs neither sockets nor a clock.
 //! In: plain values. Out: plain values.
-//! Invariant: no I/O (but for entropy), no clock, no unsafe code.
+//! Invariant: no I/O (but for entropy and the text of a configuration), no clock, no unsafe code.
 
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod glob;
 mod hexadecimal;
 pub mod limits;

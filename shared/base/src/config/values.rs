@@ -1,12 +1,12 @@
 //! What the values of keys must be.
 //!
-//! Job: turn a value of the file into what the model holds. In: one value. Out: it, or what is
+//! Job: turn a value of the file into a plain one. In: one value. Out: it, or what is
 //! wrong with it in words. Invariant: nothing that is out of its bounds gets through.
 
 use toml::de::DeValue;
 
-use super::units::{read_size, read_time, shown};
-use crate::model::{LogFormat, Mode, ProxyVersion};
+use super::problem::{listed, shown};
+use super::units::{read_size, read_time, write_size};
 
 /// `true` or `false`.
 pub fn flag(value: &DeValue<'_>) -> Result<bool, String> {
@@ -85,7 +85,7 @@ pub fn size(least: u32, most: u32) -> impl Fn(&DeValue<'_>) -> Result<u32, Strin
         };
         u32::try_from(bytes).ok().filter(|bytes| (least..=most).contains(bytes)).ok_or_else(|| {
             let (least, most) = (least.into(), most.into());
-            let (least, most) = (super::units::write_size(least), super::units::write_size(most));
+            let (least, most) = (write_size(least), write_size(most));
             format!("{} is not a size from {least} to {most}", describe(value))
         })
     }
@@ -97,19 +97,8 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         return Ok(*choice);
     }
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    Err(format!("\"{}\" is none of {}", shown(text), super::section::listed(&names)))
+    Err(format!("\"{}\" is none of {}", shown(text), listed(&names)))
 }
-
-/// Modes by name.
-pub const MODES: [(&str, Mode); 2] = [("http", Mode::Http), ("tcp", Mode::Tcp)];
-
-/// Log formats by name.
-pub const LOG_FORMATS: [(&str, LogFormat); 3] =
-    [("common", LogFormat::Common), ("combined", LogFormat::Combined), ("json", LogFormat::Json)];
-
-/// Versions of the PROXY protocol by name.
-pub const PROXY_VERSIONS: [(&str, ProxyVersion); 2] =
-    [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
 
 /// The name of a choice.
 pub fn name_of<T: PartialEq>(choices: &[(&'static str, T)], choice: &T) -> &'static str {

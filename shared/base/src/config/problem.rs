@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, told so that it can be put right.
 //!
-//! Job: collect problems and find what was meant. In: subjects, places, details. Out: sentences in
+//! Job: collect problems, quote what was found and find what was meant. In: sentences, user text. Out: sentences in
 //! the order of the file. Invariant: the same problem is told once.
 
 use std::fmt;
@@ -59,6 +59,21 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// User text for an error, in one short line.
+pub fn shown(text: &str) -> String {
+    const SHOWN_MAX: usize = 60;
+    let mut out: String = text.chars().take(SHOWN_MAX).flat_map(|c| c.escape_debug()).collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+/// Names in backticks with commas.
+pub fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
 
 /// "; did you mean `interval`?", or nothing if no candidate is near.
 #[must_use]

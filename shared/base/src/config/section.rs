@@ -1,7 +1,7 @@
 //! Reading one table of the file.
 //!
 //! Job: give out the values of a table by key, and tell every problem with the line it stands in.
-//! In: a parsed document. Out: values, and problems in the [`Document`]. Invariant: a key that
+//! In: a parsed document. Out: values, and problems in the `Document`. Invariant: a key that
 //! nobody asked for is a problem, so the keys that the readers ask for are all the keys there are.
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, suggestion};
+use super::problem::{Problem, listed, suggestion};
 
 /// A value with its place.
 pub type Value<'d> = Spanned<DeValue<'d>>;
@@ -18,25 +18,25 @@ pub type Value<'d> = Spanned<DeValue<'d>>;
 const PROBLEMS_MAX: usize = 100;
 
 /// The text that is read, and what was found wrong with it.
-pub struct Document<'d> {
+pub(super) struct Document<'d> {
     text: &'d str,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Document<'d> {
     /// A document without problems so far.
-    pub fn new(text: &'d str) -> Self {
+    pub(super) fn new(text: &'d str) -> Self {
         Self { text, problems: RefCell::default() }
     }
 
     /// The line that holds the byte at `offset`.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
         1 + before.iter().filter(|&&byte| byte == b'\n').count()
     }
 
     /// Tells a problem: `subject place, line N` and the detail with its punctuation.
-    pub fn report(&self, offset: usize, subject: &str, place: &str, detail: &str) {
+    fn report(&self, offset: usize, subject: &str, place: &str, detail: &str) {
         if self.problems.borrow().len() >= PROBLEMS_MAX {
             return;
         }
@@ -46,7 +46,7 @@ impl<'d> Document<'d> {
     }
 
     /// All problems.
-    pub fn into_problems(self) -> Vec<Problem> {
+    pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
 }
@@ -63,7 +63,7 @@ pub struct Section<'d> {
 
 impl<'d> Section<'d> {
     /// The table that is the whole document.
-    pub fn root(document: &'d Document<'d>, table: &'d DeTable<'d>) -> Self {
+    pub(super) fn root(document: &'d Document<'d>, table: &'d DeTable<'d>) -> Self {
         Self::new(document, table, String::new(), 0)
     }
 
@@ -243,9 +243,4 @@ pub fn items<'v, 'd>(value: &'v Value<'d>) -> &'v [Value<'d>] {
         DeValue::Array(array) => array.as_ref(),
         _ => std::slice::from_ref(value),
     }
-}
-
-/// Names in backticks with commas.
-pub fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,8 @@
 //! Job: "4s", "500ms", "16k" to numbers and back. In: text. Out: milliseconds and bytes, or what is
 //! wrong. Invariant: what is written is read as the same number.
 
+use super::problem::shown;
+
 /// The longest time that may be asked for: 1000 hours.
 const TIME_MS_MAX: u64 = 1000 * 3_600_000;
 
@@ -59,16 +61,6 @@ pub fn write_size(bytes: u64) -> String {
 
 fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
-}
-
-/// User text for an error, in one short line.
-pub fn shown(text: &str) -> String {
-    const SHOWN_MAX: usize = 60;
-    let mut out: String = text.chars().take(SHOWN_MAX).flat_map(|c| c.escape_debug()).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        out.push_str("...");
-    }
-    out
 }
 
 #[cfg(test)]
