@@ -5,14 +5,13 @@
 //! Invariant: the first route of the file of which everything matches wins; a path is compared in its
 //! normal form (see [`path`]), so that no spelling of a path passes by the route that names it.
 
-pub mod path;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use ringlet_protocol::http1::RequestHead;
+use ringlet_protocol::http1::{RequestHead, path};
 
 use crate::model::{HeaderPattern, HostPattern, Listener, PathPattern, Segment, ValuePattern};
 

@@ -14,6 +14,7 @@ mod field;
 mod fields;
 mod head_end;
 mod known;
+pub mod path;
 mod request;
 #[cfg(test)]
 mod request_tests;
