@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Write as _};
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::forwarding::write_connection;
+use ringlet_protocol::http1::{reason, write_connection};
 
 /// What is decided about the response beside what it says.
 #[derive(Copy, Clone, Debug)]
@@ -59,30 +59,6 @@ pub fn write_error(
         None => drop(write!(out, "{body}")),
     }
     length
-}
-
-/// The text behind a status.
-#[must_use]
-pub fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
-    }
 }
 
 /// Our own page.

@@ -18,7 +18,7 @@ use ringlet_protocol::http1::{Field, Framing};
 
 pub use client::{REQUEST_ID_BYTES, kept_request_id, make_request_id};
 pub use request::{RequestContext, passed_upgrade, write_request};
-pub use response::{Delivery, ResponseContext, write_connection, write_response};
+pub use response::{Delivery, ResponseContext, write_response};
 
 use crate::rewrite::Rewrites;
 

@@ -4,7 +4,7 @@
 //! [`ResponseContext`]. Out: bytes and a [`Delivery`].
 //! Invariant: a client of HTTP/1.0 gets nothing that came with 1.1: no chunks, no 1xx.
 
-use ringlet_protocol::http1::{Framing, Known, ResponseHead};
+use ringlet_protocol::http1::{Framing, Known, ResponseHead, write_connection};
 
 use super::{Lines, write_added, write_field, write_framing, write_length, write_via};
 use crate::model::Sticky;
@@ -87,15 +87,6 @@ pub fn write_response(
     }
     out.extend_from_slice(b"\r\n");
     Delivery { framing, keeps_alive }
-}
-
-/// The line about the connection's end, where the version alone does not say it.
-pub fn write_connection(out: &mut Vec<u8>, client_minor: u8, keeps_alive: bool) {
-    match (client_minor, keeps_alive) {
-        (0, true) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        (_, true) => {}
-        (_, false) => out.extend_from_slice(b"Connection: close\r\n"),
-    }
 }
 
 fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, input: &[u8]) {

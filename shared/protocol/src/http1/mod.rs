@@ -21,6 +21,7 @@ mod request_tests;
 mod response;
 #[cfg(test)]
 mod response_tests;
+mod status;
 mod target;
 mod trailer;
 
@@ -30,6 +31,7 @@ pub use field::{Field, Span, members};
 pub use known::Known;
 pub use request::RequestHead;
 pub use response::{RequestKind, ResponseHead};
+pub use status::{reason, write_connection};
 pub use target::Target;
 
 /// Header fields that a head may have at all; limits are at most this.
