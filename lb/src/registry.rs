@@ -11,8 +11,7 @@ mod edits;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ringlet_runtime::listen::{self, ListenOptions};
-use ringlet_runtime::ring::SocketAddress;
+use ringlet_runtime::listen::listen_on;
 
 use crate::balance::Blueprint;
 use crate::config;
@@ -350,19 +349,6 @@ fn retired(pool: &Arc<PoolShared>) -> Arc<PoolShared> {
         servers: Vec::new(),
         is_retired: true,
     })
-}
-
-type Listening = (Vec<std::os::fd::OwnedFd>, String);
-
-fn listen_on(bind: &str, cores: usize) -> Result<Listening, String> {
-    let addresses = match bind.strip_prefix("unix:") {
-        Some(path) => vec![SocketAddress::Unix(path.into())],
-        None => resolve::look_up(bind)?,
-    };
-    let address = addresses.into_iter().next().ok_or_else(|| format!("{bind} has no address"))?;
-    let options = ListenOptions { backlog: 4096, ..ListenOptions::new(address) };
-    let (sockets, address) = listen::listen(&options, cores).map_err(|error| error.to_string())?;
-    Ok((sockets, address.to_string()))
 }
 
 #[cfg(test)]

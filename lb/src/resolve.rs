@@ -5,11 +5,12 @@
 //! Invariant: a name that cannot be looked up keeps its last answer; literal addresses are never
 //! looked up.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use ringlet_runtime::listen::look_up;
 use ringlet_runtime::ring::SocketAddress;
 
 use crate::shared::Shared;
@@ -17,21 +18,6 @@ use crate::state::ServerState;
 
 /// From look-up to look-up of each name: the resolver does not tell how long its answer is good for.
 pub const PERIOD: Duration = Duration::from_secs(10);
-
-/// The addresses of `HOST:PORT`.
-///
-/// # Errors
-/// One line that says what is wrong with it.
-pub fn look_up(text: &str) -> Result<Vec<SocketAddress>, String> {
-    let mut addresses: Vec<SocketAddr> = text
-        .to_socket_addrs()
-        .map_err(|error| format!("{text} is no address such as 127.0.0.1:80: {error}"))?
-        .collect();
-    // The resolver turns the order at each look-up; that would look like news.
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(addresses.into_iter().map(SocketAddress::Ip).collect())
-}
 
 /// Looks a server's address up. True if that has changed what is known of it.
 pub fn resolve(server: &ServerState) -> bool {
@@ -42,9 +28,6 @@ fn resolve_by(
     server: &ServerState,
     look_up: impl Fn(&str) -> Result<Vec<SocketAddress>, String>,
 ) -> bool {
-    if let Some(path) = server.address.strip_prefix("unix:") {
-        return server.set_resolved(vec![SocketAddress::Unix(path.into())]);
-    }
     match look_up(&server.address) {
         Ok(addresses) if !addresses.is_empty() => server.set_resolved(addresses),
         Ok(_) => false,

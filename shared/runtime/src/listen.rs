@@ -9,7 +9,7 @@ mod unix;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
@@ -122,6 +122,40 @@ impl std::error::Error for ListenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// The addresses of `HOST:PORT` or `unix:PATH`.
+///
+/// # Errors
+/// One line that says what is wrong with it.
+pub fn look_up(text: &str) -> Result<Vec<SocketAddress>, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(vec![SocketAddress::Unix(path.into())]);
+    }
+    let mut addresses: Vec<SocketAddr> = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{text} is no address such as 127.0.0.1:80: {error}"))?
+        .collect();
+    // The resolver turns the order at each look-up; that would look like news.
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses.into_iter().map(SocketAddress::Ip).collect())
+}
+
+/// The listening sockets of what a configuration calls an address, one for each of `cores`, for many
+/// short connections; and the address with its real port.
+///
+/// # Errors
+/// One line for people.
+///
+/// # Panics
+/// If `cores` is 0.
+pub fn listen_on(bind: &str, cores: usize) -> Result<(Vec<OwnedFd>, String), String> {
+    let address = look_up(bind)?.into_iter().next();
+    let address = address.ok_or_else(|| format!("{bind} has no address"))?;
+    let options = ListenOptions { backlog: 4096, ..ListenOptions::new(address) };
+    let (sockets, address) = listen(&options, cores).map_err(|error| error.to_string())?;
+    Ok((sockets, address.to_string()))
 }
 
 /// Listening sockets for `count` cores, all on one address, and that address (with its real port).
