@@ -67,6 +67,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("server/src/command/set", DATA),
     ("server/src/command/sorted_set", DATA),
     ("server/src/command/generic", DATA),
+    ("server/src/command/limit", DATA),
     ("server/src/gather.rs", &["connection", "core", "sockets", "router"]),
     ("server/src/pending.rs", &["connection", "core", "sockets", "router"]),
     ("server/src/outbox.rs", &["connection", "core", "sockets", "router"]),

@@ -20,6 +20,7 @@ const HEADINGS: &[(Group, &str)] = &[
     (Group::PubSub, "Publish and subscribe"),
     (Group::Transactions, "Transactions"),
     (Group::Cluster, "Cluster"),
+    (Group::Limit, "Rate limits"),
 ];
 
 /// The whole file.
@@ -28,8 +29,8 @@ pub fn markdown() -> String {
         "# Commands\n\n\
          What ringlet-server understands, by group. This page is made from the command table with\n\
          `ringlet-server --generate-docs`; a test fails when it is stale. *Since* is the version of\n\
-         Redis that brought the command. The examples run in order on an empty server, and the\n\
-         replies are as `redis-cli` prints them.\n",
+         Redis that brought the command, or that of Ringlet where Redis has no such command. The\n\
+         examples run in order on an empty server, and the replies are as `redis-cli` prints them.\n",
     );
     for (group, heading) in HEADINGS {
         let mut commands: Vec<&Command> =
@@ -42,7 +43,7 @@ pub fn markdown() -> String {
             .iter()
             .map(|command| {
                 let name = command.spec.name.to_uppercase();
-                format!("[{name}](#{})", command.spec.name)
+                format!("[{name}](#{})", command.spec.name.replace('.', ""))
             })
             .collect();
         push(&mut page, format_args!("\n## {heading}\n\n{}\n", names.join(" · ")));

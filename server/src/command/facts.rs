@@ -101,6 +101,7 @@ pub fn group_name(group: Group) -> &'static str {
         Group::PubSub => "pubsub",
         Group::Transactions => "transactions",
         Group::Cluster => "cluster",
+        Group::Limit => "module",
     }
 }
 

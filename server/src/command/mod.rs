@@ -7,6 +7,7 @@ pub mod facts;
 pub mod generic;
 pub mod hash;
 pub mod key_spec;
+pub mod limit;
 pub mod list;
 pub mod pubsub;
 pub mod server;

@@ -30,7 +30,7 @@ pub struct Spec {
     pub categories: u32,
     /// The chapter of the documentation.
     pub group: Group,
-    /// First Redis version with this command.
+    /// First Redis version with this command; for commands that Redis does not have, Ringlet's.
     pub since: &'static str,
     /// Cost, as the documentation words it.
     pub complexity: &'static str,
@@ -122,6 +122,15 @@ pub enum Group {
     Transactions,
     /// "cluster"
     Cluster,
+    /// Rate limits. Redis has none of these commands; "module" is its word for such groups.
+    Limit,
+}
+
+impl Group {
+    /// True when Redis has the commands of this group.
+    pub fn is_in_redis(self) -> bool {
+        self != Group::Limit
+    }
 }
 
 /// Command flags, as `COMMAND INFO` names them.

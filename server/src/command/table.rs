@@ -21,6 +21,7 @@ pub const GROUPS: &[&[&Spec]] = &[
     super::pubsub::COMMANDS,
     super::transaction::COMMANDS,
     super::cluster::COMMANDS,
+    super::limit::COMMANDS,
 ];
 
 /// A row of the table, numbered: what dispatch and statistics work with.

@@ -341,6 +341,7 @@ const UNCOVERED: &[(&str, &[&str])] = &[
         &["subscribe", "psubscribe", "unsubscribe", "punsubscribe"],
     ),
     ("it ends what the check needs", &["quit"]),
+    ("Redis has no such command", &["cl.throttle", "rl.lease"]),
 ];
 
 /// True when a row or a step of [`fixed`] sends the command or subcommand `name` (`get`,

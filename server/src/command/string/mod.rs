@@ -26,7 +26,7 @@ mod strlen;
 mod substr;
 
 pub(super) mod long_double;
-mod support;
+pub(super) mod support;
 #[cfg(test)]
 mod tests;
 
