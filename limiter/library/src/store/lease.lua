@@ -63,7 +63,7 @@ end
 
 local stored = redis.pcall('HGETALL', key)
 if stored.err then
-  return redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value')
+  return stored
 end
 local bucket, holders = {}, {}
 for index = 1, #stored, 2 do
