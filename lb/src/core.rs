@@ -20,7 +20,7 @@ use ringlet_runtime::ring::{
 };
 use ringlet_runtime::timers::TimerWheel;
 
-use crate::access_log::buffers::CoreLog;
+use crate::access_log::CoreLog;
 use crate::borrow::{Leaving, Mail};
 use crate::checks::Watcher;
 use crate::client::{Client, Phase, Stage};

@@ -65,15 +65,6 @@ pub const PROBE_INTERIM_RESPONSES_MAX: u8 = 8;
 pub const PROBE_REPLY_BYTES_MAX: usize = 1024;
 /// Bytes of the reason why a check has failed; the rest of what a server says is cut off.
 pub const PROBE_REASON_BYTES_MAX: usize = 160;
-
-/// Bytes of access log lines after which they go to the writer; the last of them may be longer.
-pub const LOG_BATCH_BYTES: usize = 64 << 10;
-/// Batches of lines of one core that are being written or wait for that.
-pub const LOG_BATCHES_MAX: usize = 16;
-/// How long the end of the process waits for the access log to be written.
-pub const LOG_FLUSH_MS: u64 = 2000;
-/// How long after a failure an access log that is not open is tried again.
-pub const LOG_REOPEN_MS: u64 = 1000;
 /// Servers that may be added or removed at run time until the file says the same.
 pub const EDITS_MAX: usize = 4096;
 /// How long an administrator waits for the control thread to carry a change out.

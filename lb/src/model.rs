@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+pub use ringlet_runtime::log::LogTarget;
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,17 +35,6 @@ pub struct Global {
     pub drain_timeout_ms: u32,
     /// Where access logs go.
     pub log: LogTarget,
-}
-
-/// Where access logs go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Nowhere.
-    Off,
-    /// Standard output.
-    StandardOutput,
-    /// A file, opened anew on SIGHUP.
-    File(PathBuf),
 }
 
 /// How an access log line looks.

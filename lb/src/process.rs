@@ -12,13 +12,14 @@ use crossbeam_channel::{Sender, bounded};
 use ringlet_base::random::Random;
 use ringlet_protocol::http1::{RequestHead, ResponseHead};
 use ringlet_runtime::control::{Control, ControlHandler};
+use ringlet_runtime::log::writer::{self, LogHandle};
 use ringlet_runtime::mesh::{Inbox, Mesh};
 use ringlet_runtime::ring::{NetRing, RingSettings};
 use ringlet_runtime::signals::{HangUp, Signal, Signals};
 use ringlet_runtime::timers::TimerWheel;
 use ringlet_runtime::{clock, cores, preflight};
 
-use crate::access_log::writer::{self, LogHandle};
+use crate::access_log::CoreLog;
 use crate::borrow::Mail;
 use crate::checks::Watcher;
 use crate::core::Core;
@@ -29,6 +30,7 @@ use crate::pool::Pools;
 use crate::registry::{Change, Misfit, Registry};
 use crate::shared::Shared;
 use crate::snapshot::{Published, Snapshot};
+use crate::state::ListenerState;
 use crate::upstream::Places;
 use crate::{admin, config, core_loop, resolve};
 
@@ -48,7 +50,7 @@ struct Controller {
     shared: Arc<Shared>,
     registry: Arc<Mutex<Registry>>,
     reload: Reload,
-    log: LogHandle,
+    log: LogHandle<ListenerState>,
 }
 
 impl Controller {
@@ -137,7 +139,7 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     let first = registry.take_up(configuration)?;
     let registry = Arc::new(Mutex::new(registry));
     let shared = Arc::new(Shared::new(Published::new(first), count));
-    let log_writer = writer::start(count, configuration.global.log.clone())?;
+    let log_writer = writer::start("access log", count, configuration.global.log.clone())?;
     let log = log_writer.handle().clone();
     let controller = Controller { shared: shared.clone(), registry, reload, log: log.clone() };
     let control = Control::start(controller)
@@ -215,7 +217,7 @@ fn make_core(
     shared: Arc<Shared>,
     mesh: Arc<Mesh<Mail>>,
     inbox: Inbox<Mail>,
-    log: &LogHandle,
+    log: &LogHandle<ListenerState>,
 ) -> Result<Core, String> {
     let snapshot = shared.published.get();
     let cores = shared.bells.len();
@@ -242,7 +244,7 @@ fn make_core(
         upstreams: Places::default(),
         watcher: Watcher::new(index, cores, now_ms),
         spares: Spares::default(),
-        log: log.core_log(index),
+        log: CoreLog::new(log, index),
         timers: TimerWheel::new(now_ms),
         now_ms,
         now_us: now_us as u64,

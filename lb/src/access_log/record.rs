@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ringlet_protocol::http1::{Known, RequestHead};
 use ringlet_runtime::clock;
 
-use super::format::{Entry, Subject};
+use super::format::{Entry, Subject, write_line};
 use crate::client::{Client, Exchange};
 use crate::core::Core;
 use crate::model::Mode;
@@ -155,7 +155,7 @@ impl Core {
             request_id: record.part(&record.request_id),
             end,
         };
-        self.log.buffers.add(&listener.state, format, &entry);
+        self.log.buffers.add(&listener.state, |out| write_line(out, format, &entry));
         self.spares.keep(record.text);
     }
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod control;
 pub mod cores;
 pub mod listen;
+pub mod log;
 mod mapped;
 pub mod memory;
 pub mod mesh;

@@ -1,4 +1,4 @@
-//! The thread that writes the access log.
+//! The thread that writes a log.
 //!
 //! Job: write batches of lines to a file or to standard output, and open the file anew when told to.
 //! In: messages of cores and of the control thread. Out: bytes in the file; emptied batches.
@@ -16,19 +16,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::buffers::{Batch, Buffers, CoreLog};
-use super::time::TimeCache;
-use crate::limits::{LOG_BATCHES_MAX, LOG_FLUSH_MS, LOG_REOPEN_MS};
-use crate::model::LogTarget;
+use super::buffers::{Batch, Buffers};
+use super::{LOG_BATCHES_MAX, LOG_FLUSH_MS, LOG_REOPEN_MS, LineOwner, LogTarget};
 
 /// What the writer is told.
-pub enum Message {
+pub enum Message<O> {
     /// Lines of a core.
     Lines {
         /// Whose they are.
         core: usize,
         /// The lines.
-        batch: Batch,
+        batch: Batch<O>,
     },
     /// Open the present target.
     Open,
@@ -37,29 +35,31 @@ pub enum Message {
 }
 
 /// How everybody else reaches the writer.
-#[derive(Clone)]
-pub struct LogHandle {
-    messages: Sender<Message>,
-    returns: Vec<Receiver<Batch>>,
+pub struct LogHandle<O> {
+    messages: Sender<Message<O>>,
+    returns: Vec<Receiver<Batch<O>>>,
     target: Arc<Mutex<LogTarget>>,
 }
 
+impl<O> Clone for LogHandle<O> {
+    fn clone(&self) -> Self {
+        let Self { messages, returns, target } = self;
+        Self { messages: messages.clone(), returns: returns.clone(), target: target.clone() }
+    }
+}
+
 /// The thread.
-pub struct LogWriter {
-    handle: LogHandle,
+pub struct LogWriter<O> {
+    handle: LogHandle<O>,
     /// Closed when it has ended.
     ended: Receiver<()>,
 }
 
-impl LogHandle {
-    /// The log of a core.
+impl<O: LineOwner> LogHandle<O> {
+    /// The buffers of a core.
     #[must_use]
-    pub fn core_log(&self, core: usize) -> CoreLog {
-        let returned = self.returns[core].clone();
-        CoreLog {
-            time: TimeCache::default(),
-            buffers: Buffers::new(core, self.messages.clone(), returned),
-        }
+    pub fn buffers(&self, core: usize) -> Buffers<O> {
+        Buffers::new(core, self.messages.clone(), self.returns[core].clone())
     }
 
     /// Has what follows written to `target`, opened anew.
@@ -70,36 +70,42 @@ impl LogHandle {
     }
 }
 
-/// Starts the writer for so many cores.
+/// Starts the writer of a log, such as "access log", for so many cores.
 ///
 /// # Errors
 /// When the file cannot be opened, or the thread cannot start.
-pub fn start(cores: usize, target: LogTarget) -> Result<LogWriter, String> {
+pub fn start<O: LineOwner>(
+    log: &'static str,
+    cores: usize,
+    target: LogTarget,
+) -> Result<LogWriter<O>, String> {
     let output = match &target {
         // Opening waits for its reader: that is for the thread.
         LogTarget::File(path) if is_pipe(path) => None,
-        target => open(target).map_err(|error| format!("cannot open {}: {error}", name(target)))?,
+        target => {
+            open(target).map_err(|error| format!("cannot open {}: {error}", name(log, target)))?
+        }
     };
     // Room for all batches that there can be, and for some words of the control thread.
     let (messages, receiver) = bounded(cores * LOG_BATCHES_MAX + 4);
     let (senders, returns): (Vec<_>, Vec<_>) = (0..cores).map(|_| bounded(LOG_BATCHES_MAX)).unzip();
     let (ends, ended) = bounded(0);
     let target = Arc::new(Mutex::new(target));
-    let mut writer = Writer::new(output, target.clone());
+    let mut writer = Writer::new(log, output, target.clone());
     std::thread::Builder::new()
-        .name("access-log".into())
+        .name(log.replace(' ', "-"))
         .spawn(move || {
             writer.run(&receiver, &senders);
             drop(ends);
         })
-        .map_err(|error| format!("cannot start the thread of the access log: {error}"))?;
+        .map_err(|error| format!("cannot start the thread of the {log}: {error}"))?;
     Ok(LogWriter { handle: LogHandle { messages, returns, target }, ended })
 }
 
-impl LogWriter {
+impl<O: LineOwner> LogWriter<O> {
     /// Reaches it.
     #[must_use]
-    pub fn handle(&self) -> &LogHandle {
+    pub fn handle(&self) -> &LogHandle<O> {
         &self.handle
     }
 
@@ -116,6 +122,8 @@ impl LogWriter {
 
 /// What the thread remembers.
 pub(super) struct Writer {
+    /// What it is called.
+    log: &'static str,
     /// What is open.
     output: Option<File>,
     /// When opening it has failed.
@@ -129,11 +137,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// One that writes to what is open.
-    pub(super) fn new(output: Option<File>, target: Arc<Mutex<LogTarget>>) -> Self {
-        Self { output, tried: None, is_failing: false, is_torn: false, target }
+    pub(super) fn new(
+        log: &'static str,
+        output: Option<File>,
+        target: Arc<Mutex<LogTarget>>,
+    ) -> Self {
+        Self { log, output, tried: None, is_failing: false, is_torn: false, target }
     }
 
-    fn run(&mut self, messages: &Receiver<Message>, returns: &[Sender<Batch>]) {
+    fn run<O: LineOwner>(&mut self, messages: &Receiver<Message<O>>, returns: &[Sender<Batch<O>>]) {
         for message in messages {
             match message {
                 Message::Lines { core, mut batch } => {
@@ -183,7 +195,7 @@ impl Writer {
         match written {
             Ok(()) => {
                 if std::mem::take(&mut self.is_failing) {
-                    tracing::warn!("the access log can be written again");
+                    tracing::warn!("the {} can be written again", self.log);
                 }
                 true
             }
@@ -198,7 +210,10 @@ impl Writer {
     fn fail(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.is_failing, true) {
             let target = lock(&self.target);
-            tracing::warn!("{} cannot be written, lines are lost: {error}", name(&target));
+            tracing::warn!(
+                "{} cannot be written, lines are lost: {error}",
+                name(self.log, &target)
+            );
         }
     }
 }
@@ -232,11 +247,11 @@ fn is_pipe(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-fn name(target: &LogTarget) -> String {
+fn name(log: &str, target: &LogTarget) -> String {
     match target {
-        LogTarget::File(path) => format!("the access log {}", path.display()),
-        LogTarget::StandardOutput => "the access log on standard output".to_owned(),
-        LogTarget::Off => "the access log".to_owned(),
+        LogTarget::File(path) => format!("the {log} {}", path.display()),
+        LogTarget::StandardOutput => format!("the {log} on standard output"),
+        LogTarget::Off => format!("the {log}"),
     }
 }
 

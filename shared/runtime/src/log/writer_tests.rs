@@ -9,15 +9,21 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::buffers::CoreLog;
-use super::format::Entry;
-use super::format_tests::entry;
-use super::writer::{self, Writer};
-use crate::limits::{LOG_BATCH_BYTES, LOG_BATCHES_MAX};
-use crate::model::{LogFormat, LogTarget};
-use crate::state::ListenerState;
+use super::buffers::Buffers;
+use super::writer::{self, LogWriter, Writer};
+use super::{LOG_BATCH_BYTES, LOG_BATCHES_MAX, LineOwner, LogTarget};
+
+#[derive(Default)]
+struct Owner(AtomicU64);
+
+impl LineOwner for Owner {
+    fn lost(&self, _: usize, lines: u64) {
+        self.0.fetch_add(lines, Ordering::Relaxed);
+    }
+}
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -44,17 +50,17 @@ impl Drop for Folder {
     }
 }
 
-fn listener() -> Arc<ListenerState> {
-    Arc::new(ListenerState::new("web", 1))
+fn start(target: LogTarget) -> Result<LogWriter<Owner>, String> {
+    writer::start("test log", 1, target)
 }
 
-fn add(log: &mut CoreLog, listener: &Arc<ListenerState>, number: u64) {
-    let entry = Entry { body_bytes: number, ..entry() };
-    log.buffers.add(listener, LogFormat::Common, &entry);
+fn add(log: &mut Buffers<Owner>, owner: &Arc<Owner>, number: u64) {
+    let line = format!("a line of the length that a log of requests has, with a number {number}\n");
+    log.add(owner, |out| out.extend_from_slice(line.as_bytes()));
 }
 
-fn lost(listener: &ListenerState) -> u64 {
-    listener.rows.of(0).log_lost.get()
+fn lost(owner: &Owner) -> u64 {
+    owner.0.load(Ordering::Relaxed)
 }
 
 /// The numbers at the ends of lines.
@@ -66,24 +72,24 @@ fn numbers(text: &str) -> Vec<u64> {
 #[test]
 fn a_rotation_loses_no_line() {
     let folder = Folder::new("rotation");
-    let writer = writer::start(1, folder.target("log")).expect("it starts");
-    let mut log = writer.handle().core_log(0);
-    let listener = listener();
+    let writer = start(folder.target("log")).expect("it starts");
+    let mut log = writer.handle().buffers(0);
+    let owner = Arc::new(Owner::default());
     for number in 0..2000 {
-        add(&mut log, &listener, number);
+        add(&mut log, &owner, number);
         match number {
             500 => std::fs::rename(folder.0.join("log"), folder.0.join("old")).expect("renamed"),
             1000 => {
-                log.buffers.hand_over();
+                log.hand_over();
                 writer.handle().open(folder.target("log"));
             }
-            number if number % 7 == 0 => log.buffers.on_tick(),
+            number if number % 7 == 0 => log.on_tick(),
             _ => {}
         }
     }
-    log.buffers.hand_over();
+    log.hand_over();
     writer.finish();
-    assert_eq!(lost(&listener), 0);
+    assert_eq!(lost(&owner), 0);
     assert_eq!(numbers(&folder.text("old")), (0..=1000).collect::<Vec<_>>());
     assert_eq!(numbers(&folder.text("log")), (1001..2000).collect::<Vec<_>>());
 }
@@ -91,17 +97,17 @@ fn a_rotation_loses_no_line() {
 #[test]
 fn lines_that_a_full_disk_does_not_take_are_counted() {
     let folder = Folder::new("full");
-    let writer = writer::start(1, LogTarget::File("/dev/full".into())).expect("it starts");
-    let mut log = writer.handle().core_log(0);
-    let listener = listener();
-    (0..10).for_each(|number| add(&mut log, &listener, number));
-    log.buffers.hand_over();
+    let writer = start(LogTarget::File("/dev/full".into())).expect("it starts");
+    let mut log = writer.handle().buffers(0);
+    let owner = Arc::new(Owner::default());
+    (0..10).for_each(|number| add(&mut log, &owner, number));
+    log.hand_over();
     writer.handle().open(folder.target("log"));
-    (10..15).for_each(|number| add(&mut log, &listener, number));
-    log.buffers.hand_over();
+    (10..15).for_each(|number| add(&mut log, &owner, number));
+    log.hand_over();
     writer.finish();
-    log.buffers.on_tick();
-    assert_eq!(lost(&listener), 10);
+    log.on_tick();
+    assert_eq!(lost(&owner), 10);
     assert_eq!(numbers(&folder.text("log")), [10, 11, 12, 13, 14]);
 }
 
@@ -110,16 +116,16 @@ fn a_pipe_that_nobody_reads_holds_nobody_up() {
     let folder = Folder::new("pipe");
     let made = Command::new("mkfifo").arg(folder.0.join("log")).status().expect("mkfifo");
     assert!(made.success());
-    let writer = writer::start(1, folder.target("log")).expect("it starts");
-    let mut log = writer.handle().core_log(0);
-    let listener = listener();
+    let writer = start(folder.target("log")).expect("it starts");
+    let mut log = writer.handle().buffers(0);
+    let owner = Arc::new(Owner::default());
     // No line is that short.
     let room = (LOG_BATCHES_MAX * LOG_BATCH_BYTES / 50) as u64;
     for number in 0..2 * room {
-        add(&mut log, &listener, number);
-        log.buffers.on_tick();
+        add(&mut log, &owner, number);
+        log.on_tick();
     }
-    let kept = 2 * room - lost(&listener);
+    let kept = 2 * room - lost(&owner);
     assert!(kept > 0 && kept < room, "{kept} lines are kept");
     // A reader comes: what has been kept is still there.
     let path = folder.0.join("log");
@@ -127,8 +133,8 @@ fn a_pipe_that_nobody_reads_holds_nobody_up() {
     writer.finish();
     let text = reader.join().expect("no panic");
     assert_eq!(numbers(&text), (0..kept).collect::<Vec<_>>());
-    log.buffers.on_tick();
-    assert_eq!(lost(&listener), 2 * room - kept);
+    log.on_tick();
+    assert_eq!(lost(&owner), 2 * room - kept);
 }
 
 #[test]
@@ -137,7 +143,7 @@ fn a_line_that_was_cut_off_does_not_swallow_the_next_one() {
     output.set_nonblocking(true).expect("it can");
     reader.set_nonblocking(true).expect("it can");
     let target = Arc::new(Mutex::new(LogTarget::StandardOutput));
-    let mut writer = Writer::new(Some(File::from(OwnedFd::from(output))), target);
+    let mut writer = Writer::new("test log", Some(File::from(OwnedFd::from(output))), target);
     let mut long = vec![b'x'; 8 << 20];
     long.push(b'\n');
     assert!(!writer.write(&long), "more than the socket takes");
@@ -153,15 +159,15 @@ fn a_line_that_was_cut_off_does_not_swallow_the_next_one() {
 #[test]
 fn a_file_that_cannot_be_opened_is_an_error_at_the_start_only() {
     let folder = Folder::new("missing");
-    let error = writer::start(1, folder.target("no/log")).err().expect("an error");
+    let error = start(folder.target("no/log")).err().expect("an error");
     assert!(error.contains("no/log"), "{error}");
-    let writer = writer::start(1, folder.target("log")).expect("it starts");
-    let mut log = writer.handle().core_log(0);
-    let listener = listener();
+    let writer = start(folder.target("log")).expect("it starts");
+    let mut log = writer.handle().buffers(0);
+    let owner = Arc::new(Owner::default());
     writer.handle().open(folder.target("no/log"));
-    add(&mut log, &listener, 1);
-    log.buffers.hand_over();
+    add(&mut log, &owner, 1);
+    log.hand_over();
     writer.finish();
-    log.buffers.on_tick();
-    assert_eq!((lost(&listener), numbers(&folder.text("log"))), (0, vec![1]), "the old file stays");
+    log.on_tick();
+    assert_eq!((lost(&owner), numbers(&folder.text("log"))), (0, vec![1]), "the old file stays");
 }

@@ -1,65 +1,58 @@
 //! The lines of a core on their way to the writer.
 //!
-//! Job: collect lines, hand them over a batch at a time, and take the emptied batches back. In: entries.
+//! Job: collect lines, hand them over a batch at a time, and take the emptied batches back. In: lines.
 //! Out: batches for the writer; counts of lines that got lost.
 //! Invariant: a core has so many batches and no more, so that what waits is bounded; it never waits for
-//! the writer. Only the core counts in its rows: lines that the writer could not write come back with
+//! the writer. Only the core counts what is lost: lines that the writer could not write come back with
 //! their batch.
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::format::{Entry, write_line};
-use super::time::TimeCache;
 use super::writer::Message;
-use crate::limits::{LOG_BATCH_BYTES, LOG_BATCHES_MAX};
-use crate::model::LogFormat;
-use crate::state::ListenerState;
-
-/// The log as one core sees it.
-pub struct CoreLog {
-    /// The time as text.
-    pub time: TimeCache,
-    /// Its lines.
-    pub buffers: Buffers,
-}
+use super::{LOG_BATCH_BYTES, LOG_BATCHES_MAX, LineOwner};
 
 /// Lines that travel together.
-#[derive(Default)]
-pub struct Batch {
+pub struct Batch<O> {
     /// Whole lines.
     pub bytes: Vec<u8>,
     /// How many of them are whose.
-    lines: Vec<(Arc<ListenerState>, u64)>,
+    lines: Vec<(Arc<O>, u64)>,
     /// It comes back from the writer, and could not be written.
     pub is_lost: bool,
 }
 
 /// The batches of a core.
-pub struct Buffers {
+pub struct Buffers<O> {
     core: usize,
-    present: Option<Batch>,
-    free: Vec<Batch>,
+    present: Option<Batch<O>>,
+    free: Vec<Batch<O>>,
     /// Batches that there are, wherever they are.
     made: usize,
-    to_writer: Sender<Message>,
-    returned: Receiver<Batch>,
+    to_writer: Sender<Message<O>>,
+    returned: Receiver<Batch<O>>,
 }
 
-impl Batch {
-    fn count(&mut self, listener: &Arc<ListenerState>) {
-        match self.lines.iter_mut().find(|(known, _)| Arc::ptr_eq(known, listener)) {
+impl<O> Default for Batch<O> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), lines: Vec::new(), is_lost: false }
+    }
+}
+
+impl<O: LineOwner> Batch<O> {
+    fn count(&mut self, owner: &Arc<O>) {
+        match self.lines.iter_mut().find(|(known, _)| Arc::ptr_eq(known, owner)) {
             Some((_, count)) => *count += 1,
-            None => self.lines.push((listener.clone(), 1)),
+            None => self.lines.push((owner.clone(), 1)),
         }
     }
 
     /// Counts its lines as lost if they are, and empties it.
     fn reuse(&mut self, core: usize) {
-        for (listener, count) in self.lines.drain(..) {
+        for (owner, count) in self.lines.drain(..) {
             if self.is_lost {
-                listener.rows.of(core).log_lost.add(count);
+                owner.lost(core, count);
             }
         }
         self.is_lost = false;
@@ -69,29 +62,29 @@ impl Batch {
     }
 }
 
-impl Buffers {
+impl<O: LineOwner> Buffers<O> {
     /// The buffers of a core, which reach the writer by these channels.
     #[must_use]
-    pub fn new(core: usize, to_writer: Sender<Message>, returned: Receiver<Batch>) -> Self {
+    pub fn new(core: usize, to_writer: Sender<Message<O>>, returned: Receiver<Batch<O>>) -> Self {
         Self { core, present: None, free: Vec::new(), made: 0, to_writer, returned }
     }
 
-    /// Adds a line, or counts it as lost when all batches wait for the writer.
-    pub fn add(&mut self, listener: &Arc<ListenerState>, format: LogFormat, entry: &Entry<'_>) {
+    /// Adds the line that `write` appends, or counts it as lost when all batches wait for the writer.
+    pub fn add(&mut self, owner: &Arc<O>, write: impl FnOnce(&mut Vec<u8>)) {
         if self.present.is_none() {
             self.present = self.next();
         }
         let Some(batch) = &mut self.present else {
-            return listener.rows.of(self.core).log_lost.add(1);
+            return owner.lost(self.core, 1);
         };
-        write_line(&mut batch.bytes, format, entry);
-        batch.count(listener);
+        write(&mut batch.bytes);
+        batch.count(owner);
         if batch.bytes.len() >= LOG_BATCH_BYTES {
             self.hand_over();
         }
     }
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Batch<O>> {
         self.collect();
         if self.free.is_empty() && self.made < LOG_BATCHES_MAX {
             self.made += 1;
