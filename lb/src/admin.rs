@@ -15,12 +15,12 @@ mod test_support;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use ringlet_base::prometheus;
 use ringlet_runtime::admin::document::{Cell, Series};
+use ringlet_runtime::admin::sampler::{Moment, Sampler};
 use ringlet_runtime::admin::{AdminAnswer, AdminRoute, AdminServer, AdminStatus, Parameters, page};
 use ringlet_runtime::control::ControlHandle;
 use ringlet_runtime::{clock, memory};
@@ -35,20 +35,8 @@ use crate::shared::Shared;
 
 /// The running admin listener. It ends when this is dropped.
 pub struct Admin {
-    server: Option<AdminServer>,
-    stop: Option<Sender<()>>,
-    sampler: Option<JoinHandle<()>>,
-}
-
-impl Drop for Admin {
-    fn drop(&mut self) {
-        drop(self.server.take());
-        drop(self.stop.take());
-        if let Some(sampler) = self.sampler.take() {
-            // A panic there has been reported by the panic hook.
-            let _ = sampler.join();
-        }
-    }
+    _server: AdminServer,
+    _sampler: Sampler,
 }
 
 /// What the pages show beside the shared state.
@@ -85,37 +73,20 @@ pub fn start(
     });
     let server = AdminServer::start(&addresses, routes(&view, control))
         .map_err(|error| error.to_string())?;
-    let (stop, stopped) = bounded(0);
-    let sampler = std::thread::Builder::new()
-        .name("sampler".into())
-        .spawn(move || sample(&view, &stopped))
-        .map_err(|error| format!("cannot start the sampler thread: {error}"))?;
-    Ok(Admin { server: Some(server), stop: Some(stop), sampler: Some(sampler) })
-}
-
-/// Looks at the counters each second until `stopped` is closed.
-fn sample(view: &View, stopped: &Receiver<()>) {
-    let mut before: Option<(i64, Duration)> = None;
-    loop {
-        let (now_us, time) = (clock::monotonic_us(), memory::process_cpu_time());
-        let used = time.system + time.user;
-        let snapshot = view.shared.published.get();
-        let mut past = view.past.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = before.map_or(1.0, |(at_us, _)| (now_us - at_us) as f64 / 1e6);
-        past.history.sample(&snapshot, seconds);
-        if let Some((_, used_before)) = before {
-            let spent = used.saturating_sub(used_before).as_secs_f64();
-            past.cpu_percent.push(100.0 * spent / seconds);
-        }
-        drop(past);
-        before = Some((now_us, used));
-        if stopped.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
+    let sampler = Sampler::start(move |moment| view.sample(moment))?;
+    Ok(Admin { _server: server, _sampler: sampler })
 }
 
 impl View {
+    fn sample(&self, moment: Moment) {
+        let snapshot = self.shared.published.get();
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.history.sample(&snapshot, moment.seconds);
+        if let Some(percent) = moment.cpu_percent {
+            past.cpu_percent.push(percent);
+        }
+    }
+
     fn facts(&self, cpu_percent: Cell) -> ProcessFacts {
         let now_ms = clock::monotonic_ms();
         ProcessFacts {

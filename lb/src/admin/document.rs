@@ -3,7 +3,7 @@
 //! Job: fill in listeners, pools and servers. In: a snapshot and what has happened. Out: a
 //! [`Document`]. Invariant: reading costs the cores nothing.
 
-use ringlet_runtime::admin::document::{Cell, Document, Fact, Level, Section, Unit};
+use ringlet_runtime::admin::document::{Cell, Document, Fact, Level, Section, Unit, time_text};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::history::History;
@@ -229,17 +229,5 @@ fn server_text(server: &ServerState) -> String {
     match server.reason() {
         reason if level == Level::Bad && !reason.is_empty() => format!("{text}: {reason}"),
         _ => text.to_owned(),
-    }
-}
-
-/// A time as people read it: its two largest units.
-fn time_text(seconds: i64) -> String {
-    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
-    match () {
-        () if days > 0 => format!("{days} d {hours} h"),
-        () if hours > 0 => format!("{hours} h {minutes} min"),
-        () if minutes > 0 => format!("{minutes} min {rest} s"),
-        () => format!("{rest} s"),
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use ringlet_runtime::admin::document::{Cell, Series};
+use ringlet_runtime::admin::sampler::Rate;
 
 use crate::counters::DurationCounts;
 use crate::snapshot::Snapshot;
@@ -23,44 +24,6 @@ pub struct History {
     listeners: HashMap<String, ListenerHistory>,
     pools: HashMap<String, PoolHistory>,
     servers: HashMap<(String, String), ServerHistory>,
-}
-
-/// A counter as a rate.
-#[derive(Default)]
-pub struct Rate {
-    before: Option<u64>,
-    series: Series,
-}
-
-impl Rate {
-    /// The counter's value now, `seconds` after the last one.
-    fn sample(&mut self, count: u64, seconds: f64) {
-        if let Some(before) = self.before {
-            // A server that was removed and added again counts from 0.
-            let grown = count.checked_sub(before).unwrap_or(count);
-            self.series.push(grown as f64 / seconds);
-        }
-        self.before = Some(count);
-    }
-
-    /// The rate with those before.
-    #[must_use]
-    pub fn cell(&self) -> Cell {
-        self.series.cell()
-    }
-
-    /// The rate of the last second.
-    #[must_use]
-    pub fn now(&self) -> Cell {
-        match self.series.cell() {
-            Cell::Series { value, .. } => Cell::Number(value),
-            other => other,
-        }
-    }
-
-    fn sum(&self) -> f64 {
-        self.series.sum()
-    }
 }
 
 /// Of a listener.
@@ -224,13 +187,5 @@ mod tests {
         history.sample(&snapshot, 1.0);
         let pool = history.pool("api").expect("it is known");
         assert_eq!(pool.requests.cell(), Cell::Series { value: 0.0, series: vec![15.0, 0.0] });
-    }
-
-    #[test]
-    fn a_counter_that_starts_anew_makes_no_negative_rate() {
-        let mut rate = Rate::default();
-        rate.sample(100, 1.0);
-        rate.sample(4, 1.0);
-        assert_eq!(rate.now(), Cell::Number(4.0));
     }
 }

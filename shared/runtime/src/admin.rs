@@ -17,6 +17,7 @@ mod guard;
 mod http;
 pub mod page;
 mod parameters;
+pub mod sampler;
 pub mod terminal;
 pub mod top;
 

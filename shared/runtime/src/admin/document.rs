@@ -167,6 +167,19 @@ impl From<&str> for Cell {
     }
 }
 
+/// A time as people read it: its two largest units.
+#[must_use]
+pub fn time_text(seconds: i64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match () {
+        () if days > 0 => format!("{days} d {hours} h"),
+        () if hours > 0 => format!("{hours} h {minutes} min"),
+        () if minutes > 0 => format!("{minutes} min {rest} s"),
+        () => format!("{rest} s"),
+    }
+}
+
 /// How many seconds of a series are kept.
 pub const SERIES_SECONDS: usize = 60;
 
