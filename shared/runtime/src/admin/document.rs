@@ -85,6 +85,17 @@ pub enum Cell {
         /// What kind of news.
         level: Level,
     },
+    /// A series with what it is held to. It stands before `Series`, whose names it has too.
+    Bounded {
+        /// The present number.
+        value: f64,
+        /// As in `Series`.
+        series: Vec<f64>,
+        /// What it should come to in the long run.
+        limit: f64,
+        /// What it is never above.
+        bound: f64,
+    },
     /// A number with those before it.
     Series {
         /// The present number.
@@ -210,6 +221,15 @@ impl Series {
             None => Cell::Nothing,
         }
     }
+
+    /// The cell that shows it beside what it is held to.
+    #[must_use]
+    pub fn bounded_cell(&self, limit: f64, bound: f64) -> Cell {
+        match self.cell() {
+            Cell::Series { value, series } => Cell::Bounded { value, series, limit, bound },
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +244,7 @@ pub(super) mod tests {
             ("Requests", Unit::PerSecond),
             ("p99", Unit::Microseconds),
             ("Reuse", Unit::Percent),
+            ("Admitted", Unit::PerSecond),
         ];
         let mut servers = Section::new("Servers", &columns);
         let mut series = Series::default();
@@ -236,6 +257,7 @@ pub(super) mod tests {
             series.cell(),
             1500.0.into(),
             Cell::Nothing,
+            series.bounded_cell(10.0, 22.0),
         ]);
         Document {
             product: "ringlet-lb".into(),
@@ -251,9 +273,11 @@ pub(super) mod tests {
             "facts":[{"name":"Memory","unit":"bytes","cell":3145728.0}],
             "sections":[{"title":"Servers","columns":[{"name":"Server","unit":"text"},
             {"name":"Health","unit":"text"},{"name":"Requests","unit":"per_second"},
-            {"name":"p99","unit":"microseconds"},{"name":"Reuse","unit":"percent"}],
+            {"name":"p99","unit":"microseconds"},{"name":"Reuse","unit":"percent"},
+            {"name":"Admitted","unit":"per_second"}],
             "rows":[["a<b",{"text":"down: refused","level":"bad"},
-            {"value":11.0,"series":[0.0,5.5,11.0]},1500.0,null]]}]}"#;
+            {"value":11.0,"series":[0.0,5.5,11.0]},1500.0,null,
+            {"value":11.0,"series":[0.0,5.5,11.0],"limit":10.0,"bound":22.0}]]}]}"#;
         let text: String = text.lines().map(str::trim_start).collect();
         let written = example().to_json().expect("a document is JSON");
         assert_eq!(String::from_utf8_lossy(&written), text);

@@ -22,7 +22,7 @@ pub fn draw(document: &Document, width: usize, colours: bool) -> String {
     let facts = document.facts.iter().map(|fact| {
         // A line of single values has no room for what was before.
         let pieces = match &fact.cell {
-            Cell::Series { value, .. } => texts(fact.unit, &Cell::Number(*value)),
+            Cell::Series { value, .. } | Cell::Bounded { value, .. } => texts(fact.unit, &Cell::Number(*value)),
             cell => texts(fact.unit, cell),
         };
         let text: String = pieces.into_iter().map(|piece| piece.text).collect();
@@ -103,18 +103,28 @@ fn texts(unit: Unit, cell: &Cell) -> Vec<Piece> {
         Cell::Number(number) => vec![Piece::new(&number_text(unit, *number), Style::Plain)],
         Cell::Text(text) => vec![Piece::new(&short(text), Style::Plain)],
         Cell::Status { text, level } => vec![Piece::new(&short(text), Style::Of(*level))],
-        Cell::Series { value, series } => vec![
-            Piece::new(&sparks(series), Style::Soft),
-            Piece::new(&format!(" {:>8}", number_text(unit, *value)), Style::Plain),
-        ],
+        Cell::Series { value, series } => spark_pieces(unit, *value, series, 0.0),
+        Cell::Bounded { value, series, limit, bound } => {
+            let mut pieces = spark_pieces(unit, *value, series, *bound);
+            let (limit, bound) = (number_text(unit, *limit), number_text(unit, *bound));
+            pieces.push(Piece::new(&format!(" of {limit}, at most {bound}"), Style::Soft));
+            pieces
+        }
     }
 }
 
-/// The last seconds from 0 to the largest of them, the present at the right.
-fn sparks(series: &[f64]) -> String {
+fn spark_pieces(unit: Unit, value: f64, series: &[f64], top: f64) -> Vec<Piece> {
+    vec![
+        Piece::new(&sparks(series, top), Style::Soft),
+        Piece::new(&format!(" {:>8}", number_text(unit, value)), Style::Plain),
+    ]
+}
+
+/// The last seconds from 0 to the largest of them or to `top`, the present at the right.
+fn sparks(series: &[f64], top: f64) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let last = &series[series.len().saturating_sub(SPARKS)..];
-    let top = last.iter().copied().fold(0.0, f64::max);
+    let top = last.iter().copied().fold(top, f64::max);
     let bar = |value: &f64| match *value / top {
         share if share > 0.0 => BARS[((share * 8.0).ceil() as usize).clamp(1, 8) - 1],
         _ => ' ',
@@ -191,8 +201,8 @@ ringlet-lb 1.0
 Memory 3.00 MiB
 
 Servers
-Server  Health                      Requests      p99  Reuse
-a<b     down: refused            ▄█     11/s  1.50 ms      -
+Server  Health                      Requests      p99  Reuse                                     Admitted
+a<b     down: refused            ▄█     11/s  1.50 ms      -            ▂▄     11/s of 10/s, at most 22/s
 ";
         let drawn = draw(&example(), 200, false);
         assert_eq!(drawn, expected);
