@@ -1,0 +1,75 @@
+//! One limit of a check.
+//!
+//! Job: what is asked of one limit, and how the answers make a verdict. In: answers. Out: a
+//! [`Verdict`]. Invariant: a shadow rule never refuses; a quota rule refuses only when all do.
+
+use crate::lease::Answer;
+use crate::request::{LimitRef, Part, Reason, Verdict};
+use crate::time::Now;
+
+/// One limit of a check, with its answer once that is known.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The limit.
+    pub limit: LimitRef,
+    /// The key.
+    pub hash: u64,
+    /// Tokens.
+    pub cost: u64,
+    /// From which descriptor.
+    pub descriptor: Option<usize>,
+    /// A shadow rule's.
+    pub is_shadow: bool,
+    /// A quota rule's.
+    pub is_quota: bool,
+    /// What it said.
+    pub answer: Option<Answer>,
+    /// When it said it: a window is not near its end then, so it is the one that was taken from.
+    pub answered: Now,
+    /// Whether tokens were taken, so that a refusal elsewhere must give them back.
+    pub is_taken: bool,
+}
+
+impl Asked {
+    /// Whether this part alone refuses the request.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        !self.is_shadow && !self.is_quota && self.is_denied()
+    }
+
+    fn is_denied(&self) -> bool {
+        self.answer.is_some_and(|answer| !answer.outcome.is_allowed)
+    }
+}
+
+/// Whether the parts, all known, let the request go on.
+#[must_use]
+pub fn is_allowed(parts: &[Asked]) -> bool {
+    let mut quotas = parts.iter().filter(|part| part.is_quota && !part.is_shadow).peekable();
+    let is_over_quota = quotas.peek().is_some() && parts.iter().all(Asked::is_denied);
+    !is_over_quota && !parts.iter().any(Asked::refuses)
+}
+
+/// Writes the verdict of parts that are all known.
+pub fn write_verdict(parts: &[Asked], verdict: &mut Verdict) {
+    verdict.is_allowed = is_allowed(parts);
+    verdict.reason = Reason::Limits;
+    verdict.parts.clear();
+    for part in parts {
+        let Some(answer) = part.answer else { continue };
+        let mut outcome = answer.outcome;
+        if part.is_taken && !verdict.is_allowed {
+            // It goes back.
+            outcome.remaining = outcome.remaining.saturating_add(part.cost);
+        }
+        if answer.is_without_store {
+            verdict.reason = Reason::Store;
+        }
+        verdict.parts.push(Part {
+            limit: part.limit,
+            descriptor: part.descriptor,
+            outcome,
+            is_shadow: part.is_shadow,
+        });
+    }
+}

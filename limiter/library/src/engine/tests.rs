@@ -1,0 +1,394 @@
+//! Engines of one process, with messages carried by hand.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::message::Message;
+use super::*;
+use crate::config::read_rules;
+use crate::request::{Access, Action, Matched, Reason};
+use crate::store::{StoreCommand, StoreReply};
+
+const RULES: &str = r#"
+[rule.window]
+algorithm = "fixed-window"
+limit = 100
+window = "10s"
+
+[rule.bucket]
+algorithm = "token-bucket"
+limit = 5
+window = "10s"
+
+[rule.shadow]
+limit = 1
+window = "10s"
+shadow = true
+
+[rule.soft]
+algorithm = "fixed-window"
+limit = 100
+window = "10s"
+mode = "soft"
+credit = 3
+
+[rule.closed]
+algorithm = "fixed-window"
+limit = 100
+window = "10s"
+on_store_failure = "closed"
+
+[rule.open]
+algorithm = "fixed-window"
+limit = 100
+window = "10s"
+on_store_failure = "open"
+"#;
+
+const START: Now = Now { monotonic_ns: 1_000_000_000_000, unix_ms: 1_700_000_005_000 };
+
+fn rules(text: &str, former: Option<&RuleSet>) -> Arc<RuleSet> {
+    let read = ringlet_base::config::parse(text, |root| {
+        let rules = read_rules(&root, None);
+        root.finish();
+        rules
+    });
+    Arc::new(RuleSet::compile(&read.expect("good rules"), former, 7).expect("rules"))
+}
+
+/// The engines of a process.
+struct Process {
+    engines: Vec<Engine>,
+    now: Now,
+    posts: VecDeque<(usize, Message)>,
+    carried: usize,
+}
+
+impl Process {
+    fn new(cores: usize, has_store: bool) -> Self {
+        let rules = rules(RULES, None);
+        let engine = |core| {
+            let settings = EngineSettings {
+                core,
+                cores,
+                keys_max: 1000,
+                leases_max: 100,
+                has_store,
+                lease: LeaseSettings::default(),
+            };
+            Engine::new(settings, rules.clone())
+        };
+        let engines = (0..cores).map(engine).collect();
+        Self { engines, now: START, posts: VecDeque::new(), carried: 0 }
+    }
+
+    /// What a question is held against.
+    fn matched(&self, limits: &[(&str, &str, u64)]) -> Matched {
+        let (mut all, mut one) = (Matched::default(), Matched::default());
+        for (rule, key, cost) in limits {
+            one.clear();
+            let rules = self.engines[0].rules();
+            rules.by_name(rule, key.as_bytes(), Some(*cost), &mut one).expect("a rule");
+            let start = all.text.len();
+            all.text.extend_from_slice(&one.text);
+            let mut item = one.items[0].clone();
+            item.text = start..all.text.len();
+            all.items.push(item);
+        }
+        all
+    }
+
+    /// Asks on a core; `None` if the verdict has to wait for more than messages.
+    fn ask_as(&mut self, core: usize, matched: &Matched, action: Action) -> Option<Verdict> {
+        let mut verdict = Verdict::default();
+        if self.engines[core].check(matched, action, 9, self.now, &mut verdict) {
+            return Some(verdict);
+        }
+        self.carry();
+        let (ticket, verdict) = self.engines[core].take_finished().pop()?;
+        assert_eq!(ticket, 9);
+        Some(verdict)
+    }
+
+    fn allows(&mut self, core: usize, rule: &str, key: &str, cost: u64) -> bool {
+        let matched = self.matched(&[(rule, key, cost)]);
+        self.ask_as(core, &matched, Action::Take).expect("no store").is_allowed
+    }
+
+    /// Carries messages until all rest.
+    fn carry(&mut self) {
+        loop {
+            for engine in &mut self.engines {
+                self.posts.extend(engine.take_messages());
+            }
+            let Some((to, message)) = self.posts.pop_front() else { return };
+            self.carried += 1;
+            self.engines[to].on_message(message, self.now);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now = self.now.after_ns(10_000_000);
+        for engine in &mut self.engines {
+            engine.tick(self.now);
+        }
+        self.carry();
+    }
+
+    /// The store could not be reached since the process began, and that is long ago.
+    fn has_waited(&mut self) {
+        self.tick();
+        self.now = self.now.after_ns(STARTING_MS * NS_PER_MS);
+        self.tick();
+    }
+
+    fn set_store(&mut self, is_up: bool) {
+        let view = StoreView {
+            is_up,
+            clock_offset_ms: START.unix_ms as i64 - (START.monotonic_ns / 1_000_000) as i64,
+            clock_error_ms: 1,
+            nodes: 2,
+            incarnation: 1,
+        };
+        for engine in &mut self.engines {
+            engine.set_store(view, self.now);
+        }
+    }
+}
+
+#[test]
+fn a_limit_holds_on_whichever_core_it_is_asked() {
+    let mut process = Process::new(4, false);
+    for key in ["a", "b", "c", "d", "e"] {
+        let allowed = (0..400).filter(|round| process.allows(round % 4, "window", key, 1)).count();
+        assert_eq!(allowed, 100, "key {key}");
+    }
+}
+
+#[test]
+fn a_hot_key_is_lent_and_decided_without_messages_and_its_rest_comes_back() {
+    let mut process = Process::new(2, false);
+    let matched = process.matched(&[("window", "hot", 1)]);
+    let borrower = 1 - process.engines[0].owner(matched.items[0].hash);
+    let mut allowed = 0;
+    let mut messages = Vec::new();
+    for _ in 0..40 {
+        let before = process.carried;
+        allowed += usize::from(process.allows(borrower, "window", "hot", 1));
+        messages.push(process.carried - before);
+    }
+    assert_eq!(allowed, 40);
+    assert!(messages.iter().filter(|&&count| count == 0).count() >= 8, "{messages:?}");
+    // The loan goes back when nobody uses it; then the owner may spend all that is left.
+    (0..3).for_each(|_| process.tick());
+    assert_eq!((0..100).filter(|_| process.allows(1 - borrower, "window", "hot", 1)).count(), 60);
+    assert!(!process.allows(borrower, "window", "hot", 1));
+}
+
+#[test]
+fn what_one_limit_refuses_the_others_have_not_counted() {
+    for cores in [1, 2, 3] {
+        let mut process = Process::new(cores, false);
+        for key in 0..8 {
+            let key = format!("k{key}");
+            let both = process.matched(&[("window", &key, 1), ("bucket", &key, 5)]);
+            assert!(process.ask_as(0, &both, Action::Take).expect("a verdict").is_allowed);
+            let refused = process.ask_as(0, &both, Action::Take).expect("a verdict");
+            assert!(!refused.is_allowed);
+            let said: Vec<bool> =
+                refused.parts.iter().map(|part| part.outcome.is_allowed).collect();
+            assert_eq!(said, [true, false]);
+            let peeked = process.matched(&[("window", &key, 1)]);
+            let verdict = process.ask_as(0, &peeked, Action::Peek).expect("a verdict");
+            assert_eq!(verdict.parts[0].outcome.remaining, 99, "{cores} cores, {key}");
+        }
+    }
+}
+
+#[test]
+fn corrections_reach_the_owner() {
+    let mut process = Process::new(3, false);
+    for core in 0..3 {
+        let matched = process.matched(&[("bucket", "c", 5)]);
+        assert!(process.ask_as(core, &matched, Action::Take).expect("a verdict").is_allowed);
+        assert!(!process.allows(core, "bucket", "c", 1));
+        process.ask_as(core, &matched, Action::GiveBack).expect("at once");
+        process.carry();
+        process.ask_as(core, &matched, Action::Force).expect("at once");
+        process.carry();
+        assert!(!process.allows(core, "bucket", "c", 1), "core {core}");
+        process.ask_as(core, &matched, Action::GiveBack).expect("at once");
+        process.carry();
+    }
+}
+
+#[test]
+fn a_shadow_says_what_it_would_do_and_does_nothing() {
+    let mut process = Process::new(1, false);
+    let matched = process.matched(&[("shadow", "s", 1), ("window", "s", 1)]);
+    for round in 0..3 {
+        let verdict = process.ask_as(0, &matched, Action::Take).expect("a verdict");
+        assert!(verdict.is_allowed && verdict.parts[0].is_shadow);
+        assert_eq!(verdict.parts[0].outcome.is_allowed, round == 0);
+        assert_eq!(verdict.parts[1].outcome.remaining, 99 - round);
+    }
+}
+
+#[test]
+fn lists_come_before_limits() {
+    let mut process = Process::new(1, false);
+    let mut matched = process.matched(&[("window", "l", 1)]);
+    for (access, is_allowed) in [(Access::Denied, false), (Access::Free, true)] {
+        matched.access = access;
+        let verdict = process.ask_as(0, &matched, Action::Take).expect("a verdict");
+        assert_eq!((verdict.is_allowed, verdict.reason), (is_allowed, Reason::Lists));
+        assert!(verdict.parts.is_empty());
+    }
+}
+
+#[test]
+fn a_reload_keeps_what_unchanged_rules_have_counted_and_forgets_the_others() {
+    let mut process = Process::new(2, false);
+    assert!(process.allows(0, "window", "r", 100) && process.allows(0, "bucket", "r", 5));
+    let text = RULES.replace("limit = 5\n", "limit = 6\n");
+    let next = rules(&text, Some(process.engines[0].rules()));
+    process.engines[0].apply(next, process.now);
+    process.carry();
+    for core in 0..2 {
+        assert!(!process.allows(core, "window", "r", 1), "core {core}");
+    }
+    assert!(process.allows(1, "bucket", "r", 6), "another limit begins anew");
+    assert!(!process.allows(0, "bucket", "r", 1));
+}
+
+#[test]
+fn more_limits_than_can_be_remembered_are_refused() {
+    use crate::request::GivenLimit;
+    let mut process = Process::new(1, false);
+    let mut ask = |count: u64| {
+        let algorithm = crate::algorithm::algorithm_by_name("gcra").expect("a row");
+        let limit = GivenLimit { algorithm, count, period_ns: 1_000_000_000, burst: 1 };
+        let mut matched = Matched::default();
+        process.engines[0].rules().given(b"key", limit, 1, &mut matched).expect("a limit");
+        process.ask_as(0, &matched, Action::Take).expect("a verdict")
+    };
+    let most = limits::GIVEN_LIMITS_MAX as u64;
+    assert!((1..=most).all(|count| ask(count).is_allowed));
+    let refused = ask(most + 1);
+    assert_eq!((refused.is_allowed, refused.reason), (false, Reason::Store));
+    assert!(!ask(1).is_allowed, "those that are known go on");
+}
+
+/// The calls of a key's owner.
+fn counted(calls: &[StoreCall]) -> Vec<(u64, u64)> {
+    let amount = |call: &StoreCall| match call.command {
+        StoreCommand::Count { amount, .. } => Some((call.id, amount)),
+        _ => None,
+    };
+    calls.iter().filter_map(amount).collect()
+}
+
+#[test]
+fn a_hard_rule_waits_for_the_store_and_a_soft_one_has_its_credit() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    let hard = process.matched(&[("window", "w", 1)]);
+    assert_eq!(process.ask_as(0, &hard, Action::Take), None);
+    let asked = counted(&process.engines[0].take_store_calls());
+    assert_eq!(asked.len(), 1);
+    let (id, amount) = asked[0];
+    process.engines[0].on_store(id, StoreReply::Counted { total: 100, previous: 0 }, process.now);
+    let finished = process.engines[0].take_finished();
+    assert!(finished[0].1.is_allowed, "the last {amount} of the window");
+    let soft = process.matched(&[("soft", "w", 1)]);
+    for _ in 0..3 {
+        assert!(process.ask_as(0, &soft, Action::Take).expect("at once").is_allowed);
+    }
+    assert_eq!(process.ask_as(0, &soft, Action::Take), None, "the credit is used up");
+}
+
+#[test]
+fn each_policy_without_the_store() {
+    let mut process = Process::new(1, true);
+    process.has_waited();
+    process.set_store(false);
+    let mut allowed = |rule: &str| {
+        let matched = process.matched(&[(rule, "p", 1)]);
+        let ask = |_: &usize| {
+            let verdict = process.ask_as(0, &matched, Action::Take).expect("at once");
+            assert_eq!(verdict.reason, Reason::Store);
+            verdict.is_allowed
+        };
+        (0..200).filter(ask).count()
+    };
+    // Of two limiters each has one half.
+    assert_eq!((allowed("window"), allowed("closed"), allowed("open")), (50, 0, 200));
+}
+
+#[test]
+fn what_was_spent_without_the_store_is_owed_to_it() {
+    let mut process = Process::new(1, true);
+    process.has_waited();
+    process.set_store(false);
+    let matched = process.matched(&[("window", "d", 1)]);
+    for _ in 0..20 {
+        assert!(process.ask_as(0, &matched, Action::Take).expect("at once").is_allowed);
+    }
+    process.set_store(true);
+    // At first only what is owed is asked for: other limiters may be as late as can be.
+    assert!(process.ask_as(0, &matched, Action::Take).expect("of its share").is_allowed);
+    let (id, amount) = counted(&process.engines[0].take_store_calls())[0];
+    assert_eq!(amount, 21);
+    let reply = StoreReply::Counted { total: 21, previous: 0 };
+    process.engines[0].on_store(id, reply, process.now);
+    process.now = process.now.after_ns(LEARNING_MS * NS_PER_MS);
+    assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+}
+
+#[test]
+fn a_store_that_has_lost_its_counts_gets_those_of_this_node_again() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    let matched = process.matched(&[("window", "f", 1)]);
+    let mut total = 0;
+    for _ in 0..10 {
+        assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+        let (id, amount) = counted(&process.engines[0].take_store_calls())[0];
+        total += amount as i64;
+        process.engines[0].on_store(id, StoreReply::Counted { total, previous: 0 }, process.now);
+        assert!(process.engines[0].take_finished()[0].1.is_allowed);
+    }
+    // It begins anew.
+    assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+    let (id, amount) = counted(&process.engines[0].take_store_calls())[0];
+    let reply = StoreReply::Counted { total: amount as i64, previous: 0 };
+    process.engines[0].on_store(id, reply, process.now);
+    let again = counted(&process.engines[0].take_store_calls());
+    // A mark for other nodes, and the counts.
+    assert_eq!(again.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [1, total as u64]);
+}
+
+#[test]
+fn what_others_count_again_hides_no_loss() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    let matched = process.matched(&[("window", "g", 5)]);
+    assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+    let engine = &mut process.engines[0];
+    let (id, amount) = counted(&engine.take_store_calls())[0];
+    let total = amount as i64;
+    engine.on_store(id, StoreReply::Counted { total, previous: 0 }, process.now);
+    for (incarnation, mark, again) in [(2, 0, vec![]), (3, 1, vec![1, amount])] {
+        engine.set_store(StoreView { incarnation, ..engine.view }, process.now);
+        let look = engine.take_store_calls();
+        let StoreCommand::Count { previous: Some(marked), amount: 0, .. } = &look[0].command else {
+            panic!("{look:?}");
+        };
+        assert!(marked.ends_with(b":lost"), "{}", marked.escape_ascii());
+        // It knows of more than it did: of others' counts, at least.
+        let reply = StoreReply::Counted { total: 60, previous: mark };
+        engine.on_store(look[0].id, reply, process.now);
+        let told = counted(&engine.take_store_calls());
+        assert_eq!(told.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), again);
+    }
+}
