@@ -1,0 +1,57 @@
+//! Where a configuration comes from, so that it can be read again.
+//!
+//! Job: load, and load anew on a reload. In: a file or options. Out: a configuration. Invariant:
+//! what a command line says beside a file holds after every reload too.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::model::Configuration;
+use super::{Options, Problems, from_options, load};
+
+/// A file, or a command line alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// `--cores`, in the place of what the file says.
+        cores: Option<usize>,
+        /// `--admin`, in the place of what the file says; it may say that there is none.
+        admin: Option<Option<String>>,
+    },
+    /// No file.
+    Options(Options),
+}
+
+impl Source {
+    /// Reads it, at the start and for each reload.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn load(&self) -> Result<Configuration, Problems> {
+        let (path, cores, admin) = match self {
+            Self::File { path, cores, admin } => (path, cores, admin),
+            Self::Options(options) => return from_options(options),
+        };
+        let mut configuration = load(path)?;
+        if let Some(cores) = cores {
+            configuration.global.cores = *cores;
+        }
+        if let Some(admin) = admin {
+            configuration.global.admin.clone_from(admin);
+        }
+        Ok(configuration)
+    }
+}
+
+/// As it stands in messages.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "{}", path.display()),
+            Self::Options(_) => f.write_str("the command line"),
+        }
+    }
+}
