@@ -34,8 +34,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server/store", &["ringlet-base", "ringlet-runtime"]),
     ("server/check", &["ringlet-base", "ringlet-protocol"]),
     ("server", &["ringlet-base", "ringlet-protocol", "ringlet-runtime", "ringlet-store"]),
-    ("lb", &["ringlet-base", "ringlet-protocol", "ringlet-runtime"]),
-    ("bench", &["ringlet-base", "ringlet-protocol"]),
+    (
+        "lb",
+        &[
+            "ringlet-base",
+            "ringlet-limit",
+            "ringlet-limit-carrier",
+            "ringlet-protocol",
+            "ringlet-runtime",
+        ],
+    ),
+    ("limiter/library", &["ringlet-base", "ringlet-protocol"]),
+    ("limiter/carrier", &["ringlet-limit", "ringlet-runtime"]),
+    (
+        "limiter",
+        &[
+            "ringlet-base",
+            "ringlet-limit",
+            "ringlet-limit-carrier",
+            "ringlet-protocol",
+            "ringlet-runtime",
+        ],
+    ),
+    ("bench", &["ringlet-base", "ringlet-limit"]),
 ];
 
 /// Parts of the server with the modules that they must not know.

@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn it_looks_and_ends() {
         let (looked, looks) = bounded(1);
-        let sampler = Sampler::start(move |moment| drop(looked.try_send(moment)));
+        let sampler = Sampler::start(move |moment| {
+            // Later looks find no room.
+            let _ = looked.try_send(moment);
+        });
         let first = looks.recv().expect("a look");
         assert_eq!(first, Moment { seconds: 1.0, cpu_percent: None });
         drop(sampler.expect("a thread"));

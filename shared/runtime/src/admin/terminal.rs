@@ -22,7 +22,9 @@ pub fn draw(document: &Document, width: usize, colours: bool) -> String {
     let facts = document.facts.iter().map(|fact| {
         // A line of single values has no room for what was before.
         let pieces = match &fact.cell {
-            Cell::Series { value, .. } | Cell::Bounded { value, .. } => texts(fact.unit, &Cell::Number(*value)),
+            Cell::Series { value, .. } | Cell::Bounded { value, .. } => {
+                texts(fact.unit, &Cell::Number(*value))
+            }
             cell => texts(fact.unit, cell),
         };
         let text: String = pieces.into_iter().map(|piece| piece.text).collect();
