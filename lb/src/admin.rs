@@ -96,6 +96,8 @@ impl View {
             cpu_percent,
             resident_bytes: memory::resident_bytes().ok(),
             now_ms,
+            is_store_up: (self.shared.crew.has_store())
+                .then(|| self.shared.is_store_up.load(Ordering::Relaxed)),
         }
     }
 }

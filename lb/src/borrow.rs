@@ -12,6 +12,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use ringlet_limit::engine::outbox::Post;
 use ringlet_runtime::ring::SocketId;
 
 use crate::client::{Client, Stage};
@@ -41,6 +42,8 @@ pub enum Mail {
         /// The connection, if there was one to spare.
         connection: Option<Lent>,
     },
+    /// For the rate limiter.
+    Limit(Post),
 }
 
 /// A connection on its way to another core.
@@ -94,6 +97,7 @@ impl Core {
                     self.questions -= 1;
                     self.take_answer(server, client, connection);
                 }
+                Mail::Limit(post) => self.on_limit_post(post),
             }
         }
     }
@@ -199,7 +203,8 @@ impl Core {
         Some(upstream)
     }
 
-    fn mail(&mut self, to: usize, mail: Mail) {
+    /// Sends it, and rings who sleeps.
+    pub fn mail(&mut self, to: usize, mail: Mail) {
         let mesh = self.mesh.clone();
         mesh.publish(mesh.reserve(to), mail);
         if mesh.take_sleeper(to)

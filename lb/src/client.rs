@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ringlet_limit::request::Matched;
 use ringlet_protocol::http1::{Body, Framing, RequestKind};
 use ringlet_runtime::ring::SocketId;
 use ringlet_runtime::timers::TimerId;
@@ -70,6 +71,10 @@ pub enum Phase {
 /// Where a request stands.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// It waits for the verdict of its rate limits.
+    Checking,
+    /// A rate limit lets it in at its deadline.
+    Delaying,
     /// It has no server.
     Choosing,
     /// It waits in the queue of its pool.
@@ -142,6 +147,14 @@ pub struct Exchange {
     pub status: u16,
     /// Bytes of the response's body.
     pub body_bytes: u64,
+    /// It has entered its pool, which counts it until it ends.
+    pub is_in_pool: bool,
+    /// Of its question about rate limits.
+    pub ticket: u64,
+    /// Header lines about its rate limits, for the response.
+    pub limit_fields: Vec<u8>,
+    /// Permits that are given back when it ends.
+    pub held: Option<Box<Matched>>,
 }
 
 impl Client {
@@ -206,6 +219,10 @@ impl Exchange {
             interims: 0,
             status: 0,
             body_bytes: 0,
+            is_in_pool: false,
+            ticket: 0,
+            limit_fields: Vec::new(),
+            held: None,
         }
     }
 

@@ -27,6 +27,7 @@ use crate::client::{Client, Phase, Stage};
 use crate::line::Spares;
 use crate::model::Mode;
 use crate::pool::Pools;
+use crate::rate_limit::Limiter;
 use crate::shared::Shared;
 use crate::snapshot::{ListenerShared, Snapshot};
 use crate::upstream::{Places, Upstream};
@@ -88,6 +89,8 @@ pub struct Core {
     pub client_count: usize,
     /// No new requests: the process ends.
     pub is_draining: bool,
+    /// Its rate limiter, from the first rule on.
+    pub limiter: Option<Box<Limiter>>,
 }
 
 /// A listening socket of a core.
@@ -105,6 +108,7 @@ pub struct LocalListener {
 impl Core {
     /// Hands an event to whom it concerns.
     pub fn on_event(&mut self, event: Event) {
+        let Some(event) = self.on_store_event(event) else { return };
         match event {
             Event::Accepted { listener, socket } => self.accept(listener, socket),
             Event::AcceptFailed { errno, .. } => {

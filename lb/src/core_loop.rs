@@ -13,6 +13,7 @@ use ringlet_runtime::ring::{Event, SocketId, Wait};
 use crate::client::{Client, Phase};
 use crate::core::{Core, LocalListener};
 use crate::limits::{FOREIGN_LOAD_PERIOD_US, IDLE_SWEEP_PERIOD_MS, TICK_BUSY_MS, TICK_IDLE_MS};
+use crate::rate_limit::Settling;
 use crate::snapshot::Snapshot;
 
 /// What the loop remembers from pass to pass.
@@ -26,6 +27,7 @@ struct Progress {
     /// When the drain gives up waiting.
     drained_by_ms: Option<i64>,
     is_drained: bool,
+    settling: Settling,
 }
 
 /// Runs a core until the process ends.
@@ -35,7 +37,8 @@ pub async fn run(mut core: Core) {
     let mut progress = Progress::default();
     core.take_up_snapshot(true);
     loop {
-        let may_sleep = core.runnable.is_empty() && core.inbox.prepare_sleep();
+        let has_work = !core.runnable.is_empty() || core.limits_have_work();
+        let may_sleep = !has_work && core.inbox.prepare_sleep();
         let wait = if may_sleep { Wait::Block } else { Wait::Poll };
         if let Err(error) = core.ring.wait(&mut events, wait) {
             tracing::error!("the net ring of core {} failed: {error}", core.index);
@@ -63,9 +66,7 @@ impl Core {
         expired: &mut Vec<SocketId>,
         progress: &mut Progress,
     ) -> bool {
-        if self.snapshot.generation != self.shared.published.generation() {
-            self.take_up_snapshot(false);
-        }
+        self.keep_up();
         let changes = self.shared.changes.get();
         if changes != progress.changes {
             progress.changes = changes;
@@ -106,6 +107,7 @@ impl Core {
             }
             self.clients.put(client);
         }
+        self.work_limits();
         if ticked {
             self.on_tick(progress);
         }
@@ -132,6 +134,7 @@ impl Core {
         self.shared.ticked_ms[self.index].store(self.now_ms, Ordering::Relaxed);
         let needs_time = std::mem::take(&mut progress.was_busy)
             || !self.timers.is_empty()
+            || self.limits_need_time()
             || self.watcher.is_due_soon(self.now_ms);
         let tick_ms = if needs_time { TICK_BUSY_MS } else { TICK_IDLE_MS };
         if self.ring.tick_ms() != tick_ms {
@@ -160,9 +163,17 @@ impl Core {
         }
     }
 
-    /// Takes up the present snapshot between two passes.
+    /// Goes over to the present snapshot, if that is another one.
+    pub fn keep_up(&mut self) {
+        if self.snapshot.generation != self.shared.published.generation() {
+            self.take_up_snapshot(false);
+        }
+    }
+
+    /// Takes up the present snapshot while no client is in hand.
     fn take_up_snapshot(&mut self, is_first: bool) {
         let snapshot = self.shared.published.get();
+        self.take_up_rules(&snapshot);
         self.take_up_checks(&snapshot);
         let orphans = self.pools.apply(&snapshot, self.now_ms);
         for socket in orphans {
@@ -253,7 +264,7 @@ impl Core {
             self.cut_off_exchanges();
             self.shared.draining.fetch_sub(1, Ordering::AcqRel);
         }
-        progress.is_drained
+        progress.is_drained && self.are_limits_settled(&mut progress.settling, by_ms)
     }
 
     /// What still goes on ends with the process.

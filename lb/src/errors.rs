@@ -22,6 +22,8 @@ pub struct ErrorContext<'a> {
     pub is_head: bool,
     /// Whether the connection goes on.
     pub keeps_alive: bool,
+    /// Header lines, each with its end.
+    pub fields: &'a [u8],
 }
 
 /// Methods that are passed on, for 405. CONNECT would make the balancer an open proxy, TRACE shows
@@ -49,6 +51,7 @@ pub fn write_error(
     if status == 405 {
         out.extend_from_slice(ALLOW);
     }
+    out.extend_from_slice(context.fields);
     write_connection(out, context.client_minor, context.keeps_alive);
     out.extend_from_slice(b"\r\n");
     if context.is_head {
@@ -138,8 +141,13 @@ mod tests {
         for status in statuses {
             for (client_minor, keeps_alive) in [(0, false), (0, true), (1, false), (1, true)] {
                 for is_head in [false, true] {
-                    let context =
-                        ErrorContext { pages: &pages, client_minor, is_head, keeps_alive };
+                    let context = ErrorContext {
+                        pages: &pages,
+                        client_minor,
+                        is_head,
+                        keeps_alive,
+                        fields: &[],
+                    };
                     let out = written(status, "no server of pool api is available", &context);
                     let mut head = ResponseHead::default();
                     let limits = HeadLimits { head_bytes_max: 1000, fields_max: 10 };
@@ -172,8 +180,13 @@ mod tests {
     fn a_listener_may_have_pages_of_its_own() {
         let page: Arc<[u8]> = Arc::from(&b"<b>down"[..]);
         let pages = BTreeMap::from([(503, page)]);
-        let context =
-            ErrorContext { pages: &pages, client_minor: 1, is_head: false, keeps_alive: true };
+        let context = ErrorContext {
+            pages: &pages,
+            client_minor: 1,
+            is_head: false,
+            keeps_alive: true,
+            fields: &[],
+        };
         let out = written(503, "hidden", &context);
         assert!(out.contains("\r\nContent-Length: 7\r\n") && out.ends_with("\r\n\r\n<b>down"));
         assert!(written(502, "shown", &context).contains("<p>shown</p>"));
@@ -184,8 +197,13 @@ mod tests {
     #[test]
     fn what_peers_have_sent_is_no_markup() {
         let pages = BTreeMap::new();
-        let context =
-            ErrorContext { pages: &pages, client_minor: 1, is_head: false, keeps_alive: false };
+        let context = ErrorContext {
+            pages: &pages,
+            client_minor: 1,
+            is_head: false,
+            keeps_alive: false,
+            fields: &[],
+        };
         let out = written(400, "<script>\"é\"&amp;", &context);
         let (head, body) = out.split_once("\r\n\r\n").expect("a head");
         assert!(body.contains("<p>&lt;script&gt;&quot;é&quot;&amp;amp;</p>"), "{body}");

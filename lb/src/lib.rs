@@ -27,6 +27,7 @@ pub mod line;
 pub mod model;
 pub mod pool;
 pub mod process;
+pub mod rate_limit;
 pub mod registry;
 pub mod resolve;
 pub mod rewrite;

@@ -3,6 +3,8 @@
 //! Job: name each bound once. In: nothing. Out: constants. Invariant: what is bounded anywhere in this
 //! crate is bounded by one of these or by a value of the configuration.
 
+use ringlet_limit::engine::outbox::queue_places;
+
 /// Bodies and pieces of up to so many bytes are copied; longer ones travel in the buffer they came in,
 /// which costs a gathered send.
 pub const COPIED_BYTES_MAX: usize = 2048;
@@ -51,11 +53,16 @@ pub const IDLE_SWEEP_PERIOD_MS: i64 = 1000;
 /// each other core and one answer to each of its own.
 pub const QUESTIONS_MAX: usize = 32;
 
-/// Places in the queue of each of so many cores.
+/// Places in the queue of each of so many cores; the limiter has a number of its own.
 #[must_use]
 pub fn mail_places(cores: usize) -> usize {
-    (cores * QUESTIONS_MAX).next_power_of_two().max(2)
+    (cores * QUESTIONS_MAX + queue_places(cores)).next_power_of_two().max(2)
 }
+
+/// How long a request waits for its rate limits at most: longer than any store is waited for.
+pub const CHECK_TIMEOUT_MS: i64 = 15_000;
+/// How long the end of the process waits until what was on loan is back.
+pub const SETTLE_MS: i64 = 1000;
 
 /// Bytes of a body in which a check looks for what it must contain.
 pub const PROBE_BODY_BYTES_MAX: usize = 64 << 10;

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use ringlet_limit::config::StoreSettings;
+use ringlet_limit::headers::HeaderStyle;
+use ringlet_limit::model::Rules;
 pub use ringlet_runtime::log::LogTarget;
 
 /// All of it.
@@ -20,6 +23,19 @@ pub struct Configuration {
     pub listeners: Vec<Listener>,
     /// Where requests go.
     pub pools: Vec<Pool>,
+    /// What listeners and routes may hold requests against.
+    pub rate_limits: RateLimits,
+}
+
+/// The rate limiter inside of the balancer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimits {
+    /// Keys that are remembered, by all cores together.
+    pub keys_max: u64,
+    /// What is shared with other limiters; none: this process counts alone.
+    pub store: Option<StoreSettings>,
+    /// The rules, and who is held against none.
+    pub rules: Rules,
 }
 
 /// What concerns the process.
@@ -112,6 +128,12 @@ pub struct Listener {
     pub error_pages: BTreeMap<u16, Arc<[u8]>>,
     /// How its requests are logged, if they are.
     pub log: Option<LogFormat>,
+    /// Rules that all its requests (TCP: connections) are held against, by index.
+    pub rate_limits: Vec<usize>,
+    /// How its clients are told of limits.
+    pub rate_limit_headers: HeaderStyle,
+    /// The status of denials; none: as the reason has it.
+    pub rate_limit_status: Option<u16>,
 }
 
 /// What is told to servers about the client.
@@ -140,6 +162,8 @@ pub struct Route {
     pub headers: Vec<HeaderPattern>,
     /// Index of the pool.
     pub pool: usize,
+    /// Rules that its requests are held against beside those of the listener, by index.
+    pub rate_limits: Vec<usize>,
     /// Changes of requests.
     pub request_rewrites: Vec<Rewrite>,
     /// Changes of responses.

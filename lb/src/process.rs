@@ -10,6 +10,9 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use crossbeam_channel::{Sender, bounded};
 use ringlet_base::random::Random;
+use ringlet_limit::config::StoreSettings;
+use ringlet_limit::store::link::NodeId;
+use ringlet_limit_carrier::station::Crew;
 use ringlet_protocol::http1::{RequestHead, ResponseHead};
 use ringlet_runtime::control::{Control, ControlHandler};
 use ringlet_runtime::log::writer::{self, LogHandle};
@@ -25,7 +28,7 @@ use crate::checks::Watcher;
 use crate::core::Core;
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, TICK_BUSY_MS, mail_places};
 use crate::line::Spares;
-use crate::model::Configuration;
+use crate::model::{Configuration, RateLimits};
 use crate::pool::Pools;
 use crate::registry::{Change, Misfit, Registry};
 use crate::shared::Shared;
@@ -51,12 +54,17 @@ struct Controller {
     registry: Arc<Mutex<Registry>>,
     reload: Reload,
     log: LogHandle<ListenerState>,
+    /// What the rate limiters were made with.
+    limits: (u64, Option<StoreSettings>),
 }
 
 impl Controller {
     fn reload(&self) -> Result<String, Misfit> {
         let taken_up = (self.reload)().and_then(|configuration| {
             let mut registry = self.registry.lock().map_err(|_| "the registry is broken")?;
+            if limits_of(&configuration) != self.limits {
+                tracing::warn!("`keys` and `store` of [rate_limits] change with a restart only");
+            }
             registry.take_up(&configuration)
         });
         match taken_up {
@@ -64,8 +72,9 @@ impl Controller {
                 // First, as those who take the snapshot up may have lines for it.
                 self.log.open(snapshot.global.log.clone());
                 let said = format!("configuration {} is in use", snapshot.generation);
-                tracing::info!("{said}");
                 self.publish(Some(snapshot));
+                // Whoever has read this line and then asks is answered by it.
+                tracing::info!("{said}");
                 Ok(said)
             }
             Err(error) => {
@@ -138,10 +147,17 @@ pub fn run(configuration: &Configuration, reload: Reload) -> Result<(), String> 
     let mut registry = Registry::new(count);
     let first = registry.take_up(configuration)?;
     let registry = Arc::new(Mutex::new(registry));
-    let shared = Arc::new(Shared::new(Published::new(first), count));
+    let crew = make_crew(count, &configuration.rate_limits)?;
+    let shared = Arc::new(Shared::new(Published::new(first), count, crew));
     let log_writer = writer::start("access log", count, configuration.global.log.clone())?;
     let log = log_writer.handle().clone();
-    let controller = Controller { shared: shared.clone(), registry, reload, log: log.clone() };
+    let controller = Controller {
+        shared: shared.clone(),
+        registry,
+        reload,
+        log: log.clone(),
+        limits: limits_of(configuration),
+    };
     let control = Control::start(controller)
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
     let admin = match &configuration.global.admin {
@@ -212,6 +228,19 @@ fn warn_of_lost_lines(shared: &Shared) {
     }
 }
 
+fn limits_of(configuration: &Configuration) -> (u64, Option<StoreSettings>) {
+    (configuration.rate_limits.keys_max, configuration.rate_limits.store.clone())
+}
+
+fn make_crew(cores: usize, limits: &RateLimits) -> Result<Crew, String> {
+    let mut random =
+        Random::from_system().map_err(|error| format!("no random numbers: {error}"))?;
+    let node = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+    let wall_offset_ms = clock::wall_clock_ms() - clock::monotonic_ms();
+    let store = limits.store.as_ref();
+    Ok(Crew::new(cores, limits.keys_max, store, NodeId::new(node), wall_offset_ms))
+}
+
 fn make_core(
     index: usize,
     shared: Arc<Shared>,
@@ -261,6 +290,7 @@ fn make_core(
         leaving: Vec::new(),
         client_count: 0,
         is_draining: false,
+        limiter: None,
         snapshot,
         shared,
     })

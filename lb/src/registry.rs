@@ -9,13 +9,17 @@
 mod edits;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use ringlet_limit::model::Rules;
+use ringlet_limit::rules::RuleSet;
 use ringlet_runtime::listen::listen_on;
 
 use crate::balance::Blueprint;
 use crate::config;
 use crate::model::{AdminState, Configuration, Listener, LogTarget};
+use crate::rate_limit::ListenerLimits;
 use crate::resolve;
 use crate::route::Router;
 use crate::snapshot::{ListenerShared, ListeningSockets, PoolShared, Snapshot};
@@ -72,6 +76,10 @@ pub struct Registry {
     sockets_opened: u64,
     /// Who has each slot. One that only this list knows is free.
     servers: Vec<Arc<ServerState>>,
+    /// Keys of rate limits are hashed with it, on all cores alike.
+    hash_seed: u64,
+    /// The rules of the present snapshot, as they were read and as they are matched.
+    rules: Option<(Rules, Arc<RuleSet>)>,
 }
 
 impl Registry {
@@ -85,6 +93,9 @@ impl Registry {
             present: None,
             sockets_opened: 0,
             servers: Vec::new(),
+            // Nobody outside may choose keys that fall together.
+            hash_seed: RandomState::new().hash_one(cores),
+            rules: None,
         }
     }
 
@@ -147,7 +158,9 @@ impl Registry {
 
     /// A snapshot of the configuration that is to hold.
     fn enact(&mut self, configuration: &Configuration) -> Result<Arc<Snapshot>, String> {
+        let rules = self.compile(&configuration.rate_limits.rules)?;
         let sockets = self.open(configuration)?;
+        self.rules.clone_from(&rules);
         let mut pools: Vec<Arc<PoolShared>> = match &self.present {
             Some(present) => present.pools.iter().map(retired).collect(),
             None => Vec::new(),
@@ -176,6 +189,7 @@ impl Registry {
             global: configuration.global.clone(),
             listeners: listeners.collect(),
             pools,
+            rules: rules.map(|(_, compiled)| compiled),
         });
         if let Some(before) = &self.present {
             keep_former(before, &snapshot);
@@ -188,6 +202,19 @@ impl Registry {
     #[must_use]
     pub fn present(&self) -> Option<&Arc<Snapshot>> {
         self.present.as_ref()
+    }
+
+    /// The rules as they are matched; those that have not changed are the same as before.
+    fn compile(&self, rules: &Rules) -> Result<Option<(Rules, Arc<RuleSet>)>, String> {
+        match &self.rules {
+            None if rules.rules.is_empty() => Ok(None),
+            Some((present, _)) if present == rules => Ok(self.rules.clone()),
+            former => {
+                let former = former.as_ref().map(|(_, compiled)| &**compiled);
+                let compiled = RuleSet::compile(rules, former, self.hash_seed)?;
+                Ok(Some((rules.clone(), Arc::new(compiled))))
+            }
+        }
     }
 
     /// The sockets of each listener: those that are open already, and new ones.
@@ -239,13 +266,20 @@ impl Registry {
         for route in &mut config.routes {
             route.pool = slots[route.pool];
         }
-        let before = self.present.iter().flat_map(|present| &present.listeners);
-        let state = before
-            .map(|listener| &listener.state)
-            .find(|state| state.name == config.name)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(ListenerState::new(&config.name, self.cores)));
-        Arc::new(ListenerShared { router: Router::new(&config), config, state, sockets })
+        let mut before = self.present.iter().flat_map(|present| &present.listeners);
+        let before = before.find(|listener| listener.state.name == config.name);
+        let state = match before {
+            Some(before) => before.state.clone(),
+            None => Arc::new(ListenerState::new(&config.name, self.cores)),
+        };
+        let limits = match &self.rules {
+            Some((_, rules)) => {
+                let before = before.map(|before| &before.limits);
+                ListenerLimits::new(&config, rules, before, self.cores)
+            }
+            None => ListenerLimits::default(),
+        };
+        Arc::new(ListenerShared { router: Router::new(&config), config, state, limits, sockets })
     }
 
     fn pool(&mut self, config: &crate::model::Pool, slot: usize) -> Arc<PoolShared> {

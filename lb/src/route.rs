@@ -166,7 +166,7 @@ impl Router {
 }
 
 /// An authority without its port and the dot that ends a full name.
-fn host_name(authority: &[u8]) -> &[u8] {
+pub fn host_name(authority: &[u8]) -> &[u8] {
     let end = match authority {
         [b'[', ..] => memchr::memchr(b']', authority).map(|at| at + 1),
         _ => memchr::memchr(b':', authority),

@@ -40,6 +40,7 @@ impl Core {
     /// A new request asks its pool for a server.
     pub fn enter_pool(&mut self, client: &mut Client) {
         let Some(exchange) = &mut client.exchange else { return };
+        exchange.is_in_pool = true;
         let pool = exchange.pool.clone();
         let state = &pool.state;
         let row = state.rows.of(self.index);
@@ -461,7 +462,21 @@ impl Core {
     pub fn finish_exchange(&mut self, client: &mut Client, end: &str) {
         self.leave_queue(client);
         self.end_with_server(client);
-        let Some(exchange) = client.exchange.take() else { return };
+        let Some(mut exchange) = client.exchange.take() else { return };
+        if exchange.is_in_pool {
+            self.leave_pool(&exchange);
+        }
+        if let Some(held) = exchange.held.take() {
+            self.give_back_limits(&held);
+        }
+        if let Some(record) = client.record.take() {
+            self.log_exchange(client, *record, &exchange, end);
+        }
+        self.spares.keep(exchange.request);
+        self.spares.keep(exchange.limit_fields);
+    }
+
+    fn leave_pool(&self, exchange: &Exchange) {
         let row = exchange.pool.state.rows.of(self.index);
         row.in_flight.fall();
         if exchange.is_retry {
@@ -472,10 +487,6 @@ impl Core {
             let class = usize::from(exchange.status / 100).min(5);
             row.responses[class].add(1);
         }
-        if let Some(record) = client.record.take() {
-            self.log_exchange(client, *record, &exchange, end);
-        }
-        self.spares.keep(exchange.request);
     }
 
     /// A client has gone, or must go, in the midst of a request.

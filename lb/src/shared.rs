@@ -4,9 +4,10 @@
 //! word has one kind of writer. Out: read by anybody.
 //! Invariant: a request writes none of them but the count of connections.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use ringlet_limit_carrier::station::Crew;
 use ringlet_runtime::wake::WakeHandle;
 
 use crate::snapshot::Published;
@@ -30,12 +31,18 @@ pub struct Shared {
     pub is_stopping: AtomicBool,
     /// Cores that still have connections.
     pub draining: AtomicUsize,
+    /// Cores whose rate limiter still has something of other cores.
+    pub settling: AtomicUsize,
+    /// What their rate limiters have in common.
+    pub crew: Arc<Crew>,
+    /// Whether the rate limiters' store answers, as one core sees it.
+    pub is_store_up: AtomicBool,
 }
 
 impl Shared {
     /// Shared state for so many cores.
     #[must_use]
-    pub fn new(published: Published, cores: usize) -> Self {
+    pub fn new(published: Published, cores: usize, crew: Crew) -> Self {
         Self {
             published,
             changes: Changes::default(),
@@ -45,6 +52,9 @@ impl Shared {
             connections: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
             draining: AtomicUsize::new(cores),
+            settling: AtomicUsize::new(cores),
+            crew: Arc::new(crew),
+            is_store_up: AtomicBool::new(false),
         }
     }
 

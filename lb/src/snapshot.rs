@@ -8,8 +8,11 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ringlet_limit::rules::RuleSet;
+
 use crate::balance::Blueprint;
 use crate::model;
+use crate::rate_limit::ListenerLimits;
 use crate::route::Router;
 use crate::state::{ListenerState, PoolState, ServerState};
 
@@ -23,6 +26,8 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<ListenerShared>>,
     /// Where requests go, by their slots; retired pools keep theirs, with no servers.
     pub pools: Vec<Arc<PoolShared>>,
+    /// What requests may be held against; none as long as there has never been a rule.
+    pub rules: Option<Arc<RuleSet>>,
 }
 
 /// A listener for all cores.
@@ -33,6 +38,8 @@ pub struct ListenerShared {
     pub router: Router,
     /// Its counters.
     pub state: Arc<ListenerState>,
+    /// What its requests are held against.
+    pub limits: ListenerLimits,
     /// Its sockets.
     pub sockets: Vec<Arc<ListeningSockets>>,
 }

@@ -415,6 +415,8 @@ pub struct ListenerRow {
     pub bad_requests: Counter,
     /// Requests or PROXY headers that did not arrive in time.
     pub request_timeouts: Counter,
+    /// Requests (TCP: connections) that a rate limit or an access list refused.
+    pub denied: Counter,
     /// Access log lines that found the log's queue full.
     pub log_lost: Counter,
 }

@@ -33,7 +33,11 @@ impl Core {
         client.phase = Phase::Tunnel;
         client.exchange = Some(exchange);
         client.listener.state.rows.of(self.index).requests.add(1);
-        self.enter_pool(client);
+        if self.find_connection_limits(client) {
+            self.ask_limits(client);
+        } else {
+            self.enter_pool(client);
+        }
     }
 
     /// The server's connection stands: bytes may flow.

@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("../../docs/lb.md");
 const EVERY_KEY: &str = include_str!("../../docs/deploy/lb.toml");
 
 /// Tables whose keys are the user's own names.
-const OWN_NAMES: [&str; 4] = ["set", "add", "headers", "errors"];
+const OWN_NAMES: [&str; 5] = ["set", "add", "headers", "errors", "header"];
 
 #[test]
 fn the_examples_are_right() {
@@ -76,7 +76,7 @@ fn collect(table: &Table, keys: &mut BTreeSet<String>) {
         };
         if inner.is_empty() || OWN_NAMES.contains(&key.as_str()) {
             keys.insert(key.clone());
-        } else if key == "pool" {
+        } else if ["pool", "rate_limit"].contains(&key.as_str()) {
             inner
                 .iter()
                 .flat_map(|pools| pools.values())

@@ -26,29 +26,73 @@ pub struct ProcessFacts {
     pub resident_bytes: Option<u64>,
     /// The monotonic clock.
     pub now_ms: i64,
+    /// Whether the store of the rate limits answers; none without one.
+    pub is_store_up: Option<bool>,
 }
 
 /// The document.
 #[must_use]
 pub fn document(snapshot: &Snapshot, history: &History, process: &ProcessFacts) -> Document {
     let resident = process.resident_bytes.map_or(Cell::Nothing, Cell::from);
+    let mut sections = vec![
+        pools(snapshot, history),
+        servers(snapshot, history, process.now_ms),
+        listeners(snapshot, history),
+    ];
+    if snapshot.rules.is_some() {
+        sections.push(rate_limits(snapshot));
+    }
+    let mut facts = facts(snapshot, process, resident);
+    if let Some(is_up) = process.is_store_up {
+        let (text, level) = match is_up {
+            true => ("up", Level::Good),
+            false => ("does not answer", Level::Bad),
+        };
+        let cell = Cell::Status { text: text.to_owned(), level };
+        facts.push(Fact::new("Store of the limits", Unit::Text, cell));
+    }
     Document {
         product: "ringlet-lb".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        facts: vec![
-            Fact::new("Up for", Unit::Text, time_text(process.uptime_s).as_str()),
-            Fact::new("Configuration", Unit::Count, snapshot.generation),
-            Fact::new("Cores", Unit::Count, process.cores as u64),
-            Fact::new("CPU", Unit::Percent, process.cpu_percent.clone()),
-            Fact::new("Memory", Unit::Bytes, resident),
-            Fact::new("Connections", Unit::Count, u64::from(process.connections)),
-        ],
-        sections: vec![
-            pools(snapshot, history),
-            servers(snapshot, history, process.now_ms),
-            listeners(snapshot, history),
-        ],
+        facts,
+        sections,
     }
+}
+
+fn facts(snapshot: &Snapshot, process: &ProcessFacts, resident: Cell) -> Vec<Fact> {
+    vec![
+        Fact::new("Up for", Unit::Text, time_text(process.uptime_s).as_str()),
+        Fact::new("Configuration", Unit::Count, snapshot.generation),
+        Fact::new("Cores", Unit::Count, process.cores as u64),
+        Fact::new("CPU", Unit::Percent, process.cpu_percent.clone()),
+        Fact::new("Memory", Unit::Bytes, resident),
+        Fact::new("Connections", Unit::Count, u64::from(process.connections)),
+    ]
+}
+
+fn rate_limits(snapshot: &Snapshot) -> Section {
+    let mut section = Section::new(
+        "Rate limits",
+        &[
+            ("Rule", Unit::Text),
+            ("Listener", Unit::Text),
+            ("Allowed", Unit::Count),
+            ("Denied", Unit::Count),
+            ("Would deny", Unit::Count),
+        ],
+    );
+    for listener in &snapshot.listeners {
+        for limit in listener.limits.states() {
+            section.rows.push(vec![
+                limit.name.as_str().into(),
+                listener.state.name.as_str().into(),
+                limit.rows.sum(|row| row.allowed.get()).into(),
+                limit.rows.sum(|row| row.denied.get()).into(),
+                limit.rows.sum(|row| row.would_deny.get()).into(),
+            ]);
+        }
+    }
+    section
 }
 
 /// Pools that a configuration names: retired ones are kept in the snapshot without servers.

@@ -12,6 +12,7 @@ use ringlet_base::prometheus::{Exposition, Label, Value};
 
 use super::document::ProcessFacts;
 use crate::model::{AdminState, Mode};
+use crate::rate_limit::LimitRow;
 use crate::snapshot::{ListenerShared, PoolShared, Snapshot};
 use crate::state::{Checked, ServerState};
 use crate::totals::ServerTotals;
@@ -71,6 +72,7 @@ pub fn page(snapshot: &Snapshot, process: &ProcessFacts) -> String {
     write_pools(&mut page, &pools);
     write_servers(&mut page, &pools);
     write_own(&mut page, snapshot, &pools, process.cores);
+    write_limits(&mut page, snapshot, process);
     page.finish()
 }
 
@@ -100,7 +102,7 @@ const LISTENER_GAUGES: [(&str, &str, OfListener); 2] = [
     }),
 ];
 
-const LISTENER_COUNTERS: [(&str, &str, OfListener); 7] = [
+const LISTENER_COUNTERS: [(&str, &str, OfListener); 9] = [
     ("haproxy_frontend_sessions_total", "Client connections accepted.", |one| {
         one.state.rows.sum(|row| row.accepted.get())
     }),
@@ -115,6 +117,19 @@ const LISTENER_COUNTERS: [(&str, &str, OfListener); 7] = [
     }),
     ("haproxy_frontend_request_errors_total", "Requests that were malformed or late.", |one| {
         one.state.rows.sum(|row| row.bad_requests.get() + row.request_timeouts.get())
+    }),
+    ("haproxy_frontend_requests_denied_total", "Requests refused by rate limits.", |one| match one
+        .config
+        .mode
+    {
+        Mode::Http => one.state.rows.sum(|row| row.denied.get()),
+        Mode::Tcp => 0,
+    }),
+    ("haproxy_frontend_denied_connections_total", "Connections refused by rate limits.", |one| {
+        match one.config.mode {
+            Mode::Http => 0,
+            Mode::Tcp => one.state.rows.sum(|row| row.denied.get()),
+        }
     }),
     ("haproxy_frontend_http_requests_total", "Requests.", |one| match one.config.mode {
         Mode::Http => one.state.rows.sum(|row| row.requests.get()),
@@ -350,6 +365,35 @@ fn write_own(page: &mut Exposition, snapshot: &Snapshot, pools: &[Pool<'_>], cor
         counts.push(all.count() - below);
         let labels = [("proxy", pool.shared.state.name.as_str())];
         family.sample(&labels, &counts, all.sum_us as f64 / 1e6);
+    }
+}
+
+type OfLimit = fn(&LimitRow) -> u64;
+
+/// What a rule has said, by name.
+const VERDICTS: [(&str, OfLimit); 3] = [
+    ("allowed", |row| row.allowed.get()),
+    ("denied", |row| row.denied.get()),
+    ("would_deny", |row| row.would_deny.get()),
+];
+
+fn write_limits(page: &mut Exposition, snapshot: &Snapshot, process: &ProcessFacts) {
+    if snapshot.rules.is_none() {
+        return;
+    }
+    let mut family = page.counter("ringlet_lb_rate_limit_total", "What rate limits have said.");
+    for listener in &snapshot.listeners {
+        for limit in listener.limits.states() {
+            for (verdict, of) in VERDICTS {
+                let proxy = ("proxy", listener.state.name.as_str());
+                let labels = [proxy, ("rule", &limit.name), ("verdict", verdict)];
+                family.sample(&labels, limit.rows.sum(of));
+            }
+        }
+    }
+    if let Some(is_up) = process.is_store_up {
+        page.gauge("ringlet_lb_rate_limit_store_up", "Whether the rate limits' store answers.")
+            .sample(&[], u64::from(is_up));
     }
 }
 

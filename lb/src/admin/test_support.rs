@@ -6,6 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ringlet_limit::store::link::NodeId;
+use ringlet_limit_carrier::station::Crew;
+
 use crate::config;
 use crate::registry::Registry;
 use crate::snapshot::Snapshot;
@@ -38,6 +41,11 @@ servers = ["127.0.0.1:3 name=main"]
     snapshot.pools[0].servers[0].set_checked(Checked::Up, 1000, "");
     snapshot.pools[1].servers[0].set_checked(Checked::Down, 2000, "connection refused");
     (registry, snapshot)
+}
+
+/// What rate limiters of two cores have in common.
+pub fn crew() -> Crew {
+    Crew::new(2, 1000, None, NodeId::new(1), 0)
 }
 
 /// So many requests to the server `one`, a tenth of them on new connections, each in 1 ms; the last

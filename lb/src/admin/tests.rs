@@ -16,6 +16,7 @@ fn facts() -> ProcessFacts {
         cpu_percent: Cell::Number(12.5),
         resident_bytes: Some(4096),
         now_ms: 95_000,
+        is_store_up: None,
     }
 }
 
@@ -132,7 +133,7 @@ fn parameters_become_changes_or_say_what_is_wrong() {
 
 #[test]
 fn a_core_that_hangs_is_noticed() {
-    let shared = Shared::new(crate::snapshot::Published::new(snapshot()), 2);
+    let shared = Shared::new(crate::snapshot::Published::new(snapshot()), 2, test_support::crew());
     assert_eq!(trouble(&shared, 1000).as_deref(), Some("core 0 is starting"));
     for core in &shared.ticked_ms {
         core.store(1000, Ordering::Relaxed);
@@ -142,4 +143,40 @@ fn a_core_that_hangs_is_noticed() {
     assert_eq!(trouble(&shared, 9000).as_deref(), Some("core 1 has not run for 8000 ms"));
     shared.stop();
     assert_eq!(trouble(&shared, 9000).as_deref(), Some("stopping"));
+}
+
+#[test]
+fn rate_limits_have_a_table_and_their_store_a_fact() {
+    let text = "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:1\"\ndefault_pool = \"api\"\n\
+                rate_limit = \"login\"\n[pool.api]\nservers = \"127.0.0.1:1\"\n\
+                [rate_limit.login]\nlimit = 5\nwindow = \"1m\"\n";
+    let mut configuration =
+        crate::config::parse(text, std::path::Path::new("")).expect("a configuration");
+    configuration.listeners[0].binds.clear();
+    let mut registry = crate::registry::Registry::new(2);
+    let snapshot = registry.take_up(&configuration).expect("it opens nothing");
+    let limits = &snapshot.listeners[0].limits;
+    let [slot] = *limits.of(None) else { panic!("one rule") };
+    let rows = &limits.state(slot).expect("a rule").rows;
+    (0..2).for_each(|core| rows.of(core).denied.add(3));
+    let facts = ProcessFacts { is_store_up: Some(false), ..facts() };
+    let document = document::document(&snapshot, &History::default(), &facts);
+    let section = document.sections.last().expect("a section");
+    let number = |count: u64| Cell::from(count);
+    assert_eq!(section.rows, [["login".into(), "web".into(), number(0), number(6), number(0)]]);
+    let fact = document.facts.last().expect("a fact");
+    let level = Level::Bad;
+    assert_eq!(fact.cell, Cell::Status { text: "does not answer".to_owned(), level });
+    let page = metrics::page(&snapshot, &facts);
+    let line = "ringlet_lb_rate_limit_total{proxy=\"web\",rule=\"login\",verdict=\"denied\"} 6";
+    assert!(page.contains(line) && page.contains("ringlet_lb_rate_limit_store_up 0"), "{page}");
+    // Counters go on when the rule's numbers change.
+    let text = text.replace("limit = 5", "limit = 6");
+    let mut changed = crate::config::parse(&text, std::path::Path::new("")).expect("another one");
+    changed.listeners[0].binds.clear();
+    let snapshot = registry.take_up(&changed).expect("it opens nothing");
+    let limits = &snapshot.listeners[0].limits;
+    let [next] = *limits.of(None) else { panic!("one rule") };
+    assert_ne!(next, slot, "a rule with other numbers begins anew");
+    assert_eq!(limits.states().map(|state| state.rows.sum(|row| row.denied.get())).sum::<u64>(), 6);
 }

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use ringlet_limit::headers::HeaderStyle;
+use ringlet_limit::model::Rules;
+
 use crate::balance::ALGORITHM_DEFAULT;
 use crate::model::{
     Balance, Ejection, Forwarding, Global, HashKey, IdleLimits, Listener, LogTarget, Mode, Pool,
-    Retry, Timeouts,
+    RateLimits, Retry, Timeouts,
 };
 
 /// HAProxy's customary times; a tunnel may be silent for long.
@@ -90,7 +93,15 @@ pub fn listener() -> Listener {
         response_rewrites: Vec::new(),
         error_pages: BTreeMap::new(),
         log: None,
+        rate_limits: Vec::new(),
+        rate_limit_headers: HeaderStyle::default(),
+        rate_limit_status: None,
     }
+}
+
+/// Without a rule.
+pub fn rate_limits() -> RateLimits {
+    RateLimits { keys_max: 1_000_000, store: None, rules: Rules::default() }
 }
 
 /// Of a pool.

@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use ringlet_base::config::values::{choice, flag, name_of, number, size, text, text_as, time};
 use ringlet_base::config::{self, Section, items, shown, suggestion};
+use ringlet_limit::model::Rule;
+use toml::de::DeValue;
 
 use super::names::{LOG_FORMATS, MODES};
-use super::{defaults, words};
+use super::{defaults, rate_limit, words};
 use crate::model::{
     HeaderPattern, Listener, LogFormat, Mode, PathPattern, Pool, Rewrite, Route, ValuePattern,
 };
 
 /// Keys that mean something for HTTP only.
-const HTTP_KEYS: [&str; 12] = [
+const HTTP_KEYS: [&str; 14] = [
     "client_timeout",
     "request_timeout",
     "keepalive_timeout",
@@ -30,10 +32,17 @@ const HTTP_KEYS: [&str; 12] = [
     "request_headers",
     "response_headers",
     "errors",
+    "rate_limit_headers",
+    "rate_limit_status",
 ];
 
 /// The keys that `[defaults]` may have too.
-pub fn settings(section: &Section<'_>, listener: &mut Listener, folder: &Path) {
+pub fn settings(
+    section: &Section<'_>,
+    listener: &mut Listener,
+    folder: &Path,
+    rules: &[Arc<Rule>],
+) {
     section.set("mode", &mut listener.mode, text_as(|text| choice(text, &MODES)));
     section.set("client_timeout", &mut listener.timeouts.client_ms, time);
     section.set("request_timeout", &mut listener.timeouts.request_ms, time);
@@ -59,6 +68,12 @@ pub fn settings(section: &Section<'_>, listener: &mut Listener, folder: &Path) {
         listener.error_pages = pages;
     }
     section.set("log", &mut listener.log, text_as(log_format));
+    if let Some(names) = rate_limit::names(section, rules) {
+        listener.rate_limits = names;
+    }
+    section.set("rate_limit_headers", &mut listener.rate_limit_headers, rate_limit::style);
+    let status = |value: &DeValue<'_>| number(400, 599)(value).map(Some);
+    section.set("rate_limit_status", &mut listener.rate_limit_status, status);
 }
 
 /// All listeners.
@@ -67,12 +82,13 @@ pub fn read_all(
     base: &Listener,
     pools: &[Pool],
     folder: &Path,
+    rules: &[Arc<Rule>],
 ) -> Vec<Listener> {
     let mut names = BTreeSet::new();
     let mut binds = BTreeSet::new();
     let mut listeners = Vec::new();
     for section in root.tables("listener") {
-        let listener = read(&section, base, pools, folder);
+        let listener = read(&section, base, pools, folder, rules);
         for bind in &listener.binds {
             if !binds.insert(bind.clone()) {
                 section.wrong("bind", &format!("{bind} is bound twice"));
@@ -99,9 +115,15 @@ pub fn read_all(
     listeners
 }
 
-fn read(section: &Section<'_>, base: &Listener, pools: &[Pool], folder: &Path) -> Listener {
+fn read(
+    section: &Section<'_>,
+    base: &Listener,
+    pools: &[Pool],
+    folder: &Path,
+    rules: &[Arc<Rule>],
+) -> Listener {
     let mut listener = base.clone();
-    settings(section, &mut listener, folder);
+    settings(section, &mut listener, folder, rules);
     section.set("maxconn", &mut listener.connections_max, number(1, super::CONNECTIONS_MAX));
     match section.filled_list("bind", text_as(config::bind_address)) {
         Some(binds) => listener.binds = binds,
@@ -111,6 +133,7 @@ fn read(section: &Section<'_>, base: &Listener, pools: &[Pool], folder: &Path) -
     section.set("name", &mut listener.name, text_as(config::name));
     if listener.mode == Mode::Tcp {
         without_http(section, &mut listener);
+        rate_limit::check_tcp(section, &listener.rate_limits, rules);
     }
     if let Some(name) = section.get("default_pool", text) {
         listener.default_pool = pool_index(section, "default_pool", &name, listener.mode, pools);
@@ -120,7 +143,7 @@ fn read(section: &Section<'_>, base: &Listener, pools: &[Pool], folder: &Path) -
             section.wrong("route", "routes need mode http; name the `default_pool` instead");
             break;
         }
-        if let Some(read) = read_route(&route, pools) {
+        if let Some(read) = read_route(&route, pools, rules) {
             listener.routes.push(read);
         }
         route.finish();
@@ -144,6 +167,8 @@ fn without_http(section: &Section<'_>, listener: &mut Listener) {
     listener.request_rewrites = plain.request_rewrites;
     listener.response_rewrites = plain.response_rewrites;
     listener.error_pages = plain.error_pages;
+    listener.rate_limit_headers = plain.rate_limit_headers;
+    listener.rate_limit_status = plain.rate_limit_status;
 }
 
 fn pool_index(
@@ -167,13 +192,14 @@ fn pool_index(
     Some(index)
 }
 
-fn read_route(section: &Section<'_>, pools: &[Pool]) -> Option<Route> {
+fn read_route(section: &Section<'_>, pools: &[Pool], rules: &[Arc<Rule>]) -> Option<Route> {
     let hosts = section.list("host", text_as(words::host_pattern)).unwrap_or_default();
     let path = section.get("path", text_as(words::path_pattern)).unwrap_or(PathPattern::Any);
     let methods = section.list("methods", text_as(words::token)).unwrap_or_default();
     let headers = section.table("headers").map_or_else(Vec::new, |table| header_patterns(&table));
     let request_rewrites = rewrites(section, "request_headers").unwrap_or_default();
     let response_rewrites = rewrites(section, "response_headers").unwrap_or_default();
+    let rate_limits = rate_limit::names(section, rules).unwrap_or_default();
     let Some(name) = section.get("pool", text) else {
         if !section.has("pool") {
             section.missing("pool");
@@ -181,7 +207,16 @@ fn read_route(section: &Section<'_>, pools: &[Pool]) -> Option<Route> {
         return None;
     };
     let pool = pool_index(section, "pool", &name, Mode::Http, pools)?;
-    Some(Route { hosts, path, methods, headers, pool, request_rewrites, response_rewrites })
+    Some(Route {
+        hosts,
+        path,
+        methods,
+        headers,
+        pool,
+        rate_limits,
+        request_rewrites,
+        response_rewrites,
+    })
 }
 
 /// `{ x-version = "2", x-beta = true, accept = { prefix = "text/" } }`.

@@ -15,6 +15,7 @@ mod listener;
 mod names;
 mod options;
 mod pool;
+mod rate_limit;
 mod server;
 mod source;
 mod summary;
@@ -31,6 +32,7 @@ use ringlet_base::config::{self, Section, shown};
 pub use ringlet_base::config::{
     Problem, Problems, address, bind_address, nearest, tcp_bind_address,
 };
+use ringlet_limit::rules::RuleSet;
 
 pub use self::check::kind_of_word as check_kind;
 pub use self::names::{LOG_FORMATS, MODES};
@@ -50,7 +52,12 @@ pub fn load(path: &Path) -> Result<Configuration, Problems> {
 
 /// Reads a configuration. Files that it names are looked for in `folder`.
 pub fn parse(text: &str, folder: &Path) -> Result<Configuration, Problems> {
-    config::parse(text, |root| read(root, folder))
+    let configuration = config::parse(text, |root| read(root, folder))?;
+    // What only shows when rules are put together.
+    let rules = &configuration.rate_limits.rules;
+    RuleSet::compile(rules, None, 0)
+        .map_err(|error| Problems::one(format!("rate limits: {error}")))?;
+    Ok(configuration)
 }
 
 fn read(root: Section<'_>, folder: &Path) -> Configuration {
@@ -58,11 +65,13 @@ fn read(root: Section<'_>, folder: &Path) -> Configuration {
     if let Some(section) = root.table("global") {
         read_global(section, &mut global);
     }
+    let rate_limits = rate_limit::read(&root);
+    let rules = &rate_limits.rules.rules;
     let mut pool_base = defaults::pool();
     let mut listener_base = defaults::listener();
     if let Some(section) = root.table("defaults") {
         pool::settings(&section, &mut pool_base);
-        listener::settings(&section, &mut listener_base, folder);
+        listener::settings(&section, &mut listener_base, folder, rules);
         section.finish_with(|key| match key {
             "maxconn" => Some("a listener's and a pool's differ: say it there".to_owned()),
             "bind" | "route" | "default_pool" => Some("it belongs to a listener".to_owned()),
@@ -72,9 +81,10 @@ fn read(root: Section<'_>, folder: &Path) -> Configuration {
     }
     let pools = pool::read_all(&root, &pool_base);
     listener_base.connections_max = global.connections_max;
-    let listeners = listener::read_all(&root, &listener_base, &pools, folder);
+    let listeners = listener::read_all(&root, &listener_base, &pools, folder, rules);
+    rate_limit::check_use(&root, rules, &listeners);
     root.finish();
-    Configuration { global, listeners, pools }
+    Configuration { global, listeners, pools, rate_limits }
 }
 
 fn read_global(section: Section<'_>, global: &mut Global) {

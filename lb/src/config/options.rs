@@ -74,5 +74,10 @@ pub fn from_options(options: &Options) -> Result<Configuration, Problems> {
     };
     pool.balance.algorithm = options.balance;
     pool::keep_the_only_server(&mut pool);
-    Ok(Configuration { global, listeners: vec![listener], pools: vec![pool] })
+    Ok(Configuration {
+        global,
+        listeners: vec![listener],
+        pools: vec![pool],
+        rate_limits: defaults::rate_limits(),
+    })
 }

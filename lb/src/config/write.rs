@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use super::check::kind_name;
 use super::names::{LOG_FORMATS, MODES, PROXY_VERSIONS};
+use super::rate_limit;
 use super::server::{STATES, cookie_of};
 use super::words::{write_hash_key, write_host_pattern, write_path_pattern};
 use crate::balance::algorithm;
@@ -35,6 +36,7 @@ pub fn effective(configuration: &Configuration) -> String {
         let key = key.rsplit_once(" = ").map_or(one.name.as_str(), |(key, _)| key);
         section(&mut out, &format!("[pool.{key}]"), &pool(one));
     }
+    rate_limit::write(&mut out, &configuration.rate_limits);
     out
 }
 
@@ -105,6 +107,7 @@ fn listener(listener: &Listener, configuration: &Configuration) -> Table {
     put(out, "accept_proxy", listener.accepts_proxy);
     put(out, "trusted", texts(listener.trusted.iter().map(ToString::to_string)));
     put(out, "log", listener.log.map_or("off", |format| name_of(&LOG_FORMATS, &format)));
+    put_rate_limits(out, &listener.rate_limits, configuration);
     if listener.mode == Mode::Tcp {
         return table;
     }
@@ -117,6 +120,10 @@ fn listener(listener: &Listener, configuration: &Configuration) -> Table {
     put(out, "forwarded", listener.forwarding.forwarded);
     put(out, "via", listener.forwarding.via);
     put(out, "request_id", listener.forwarding.request_id);
+    put(out, "rate_limit_headers", listener.rate_limit_headers.name());
+    if let Some(status) = listener.rate_limit_status {
+        put(out, "rate_limit_status", i64::from(status));
+    }
     put_rewrites(out, "request_headers", &listener.request_rewrites);
     put_rewrites(out, "response_headers", &listener.response_rewrites);
     let mut errors = Table::new();
@@ -160,9 +167,18 @@ fn route(route: &Route, configuration: &Configuration) -> Table {
         put(out, "headers", headers);
     }
     put(out, "pool", pool_name(configuration, route.pool));
+    put_rate_limits(out, &route.rate_limits, configuration);
     put_rewrites(out, "request_headers", &route.request_rewrites);
     put_rewrites(out, "response_headers", &route.response_rewrites);
     table
+}
+
+fn put_rate_limits(out: &mut Table, indexes: &[usize], configuration: &Configuration) {
+    let rules = &configuration.rate_limits.rules.rules;
+    let names = indexes.iter().filter_map(|&index| rules.get(index));
+    if !indexes.is_empty() {
+        put(out, "rate_limit", texts(names.map(|rule| rule.name.clone())));
+    }
 }
 
 fn put_rewrites(out: &mut Table, key: &str, rewrites: &[Rewrite]) {

@@ -24,6 +24,8 @@ pub struct ResponseContext<'a> {
     pub cookie: Option<(&'a Sticky, &'a str)>,
     /// The route's changes, then the listener's.
     pub rewrites: Rewrites<'a>,
+    /// Our own header lines, each with its end.
+    pub fields: &'a [u8],
 }
 
 /// What follows a head.
@@ -76,6 +78,7 @@ pub fn write_response(
         write_set_cookie(out, sticky, value);
     }
     write_added(out, context.rewrites);
+    out.extend_from_slice(context.fields);
     write_framing(out, framing);
     if framing == Framing::None {
         write_length_of_no_body(out, head);

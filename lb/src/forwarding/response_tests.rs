@@ -16,6 +16,7 @@ const NEW: ResponseContext<'static> = ResponseContext {
     adds_via: false,
     cookie: None,
     rewrites: Rewrites { first: &[], second: &[] },
+    fields: &[],
 };
 const OLD: ResponseContext<'static> = ResponseContext { client_minor: 0, ..NEW };
 
@@ -204,6 +205,7 @@ fn via_cookie_and_changes_are_added() {
         adds_via: true,
         cookie: Some((&sticky, "s1")),
         rewrites: Rewrites { first: &route, second: &listener },
+        fields: b"RateLimit: \"x\";r=1\r\n",
         ..NEW
     };
     check(
@@ -224,6 +226,7 @@ fn via_cookie_and_changes_are_added() {
             "Set-Cookie: srv=s1; Path=/; HttpOnly",
             "A: 1",
             "a: 2",
+            "RateLimit: \"x\";r=1",
             "Content-Length: 1",
         ],
         Framing::Length(1),

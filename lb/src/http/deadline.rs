@@ -23,6 +23,10 @@ impl Core {
                 self.reset_tunnel(client, "nothing went either way for too long");
             }
             Phase::Exchange | Phase::Tunnel => match self.stage_of(client) {
+                Some(Stage::Checking) => {
+                    self.fail(client, 503, "its rate limits could not be asked in time");
+                }
+                Some(Stage::Delaying) => self.enter_pool(client),
                 Some(Stage::Waiting) => {
                     if let Some(exchange) = &client.exchange {
                         exchange.pool.state.rows.of(self.index).queue_timeouts.add(1);

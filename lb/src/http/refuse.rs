@@ -45,15 +45,21 @@ impl Core {
             self.finish_exchange(client, text);
             return self.reset_client(client);
         }
+        let page_text = format!("{text} (pool {})", exchange.pool.state.name);
+        self.answer(client, status, &page_text, text);
+    }
+
+    /// Ends a request with a response that says `text`; `end` is for the log.
+    pub fn answer(&mut self, client: &mut Client, status: u16, text: &str, end: &str) {
+        let Some(exchange) = &client.exchange else { return };
         let (is_head, minor) = (exchange.kind.is_head, exchange.version_minor);
         client.closes_after =
             !exchange.keeps_alive || !exchange.body.has_ended() || self.is_draining;
-        let page_text = format!("{text} (pool {})", exchange.pool.state.name);
-        let body_bytes = self.write_answer(client, status, &page_text, is_head, minor);
+        let body_bytes = self.write_answer(client, status, text, is_head, minor);
         if let Some(exchange) = &mut client.exchange {
             exchange.body_bytes = body_bytes as u64;
         }
-        self.finish_exchange(client, text);
+        self.finish_exchange(client, end);
         self.deliver_answer(client);
     }
 
@@ -74,6 +80,7 @@ impl Core {
             client_minor: minor,
             is_head,
             keeps_alive: !client.closes_after,
+            fields: client.exchange.as_ref().map_or(&[], |exchange| &exchange.limit_fields),
         };
         client.line.append_with(&mut self.spares, |out| write_error(out, status, &text, &context))
     }

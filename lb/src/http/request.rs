@@ -101,6 +101,12 @@ impl Core {
                 return self.refuse_request(client, status, &unrouted.to_string(), about);
             }
         };
+        let is_limited = match self.find_limits(client, choice.route) {
+            Ok(is_limited) => is_limited,
+            Err(error) => return self.refuse_request(client, 400, &error, about),
+        };
+        let head = &self.request_head;
+        let input = client.line.bytes(&self.ring);
         let pool = self.pools.pools[choice.pool].shared.clone();
         let upgrade = forwarding::passed_upgrade(head, input);
         let mut exchange = Box::new(Exchange {
@@ -170,7 +176,7 @@ impl Core {
         client.closes_after = false;
         self.retain_body(client, &mut exchange);
         client.exchange = Some(exchange);
-        self.enter_pool(client);
+        if is_limited { self.ask_limits(client) } else { self.enter_pool(client) }
     }
 
     /// A small body that has come with its head goes along with it, and can be sent again.

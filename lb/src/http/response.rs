@@ -75,6 +75,7 @@ impl Core {
             adds_via: false,
             cookie: None,
             rewrites: Rewrites { first: &[], second: &[] },
+            fields: &[],
         };
         client.line.append_with(&mut self.spares, |out| {
             forwarding::write_response(out, head, bytes, &context)
@@ -111,6 +112,7 @@ impl Core {
                 first: route.map_or(&[], |route| &route.response_rewrites),
                 second: &config.response_rewrites,
             },
+            fields: &exchange.limit_fields,
         };
         let bytes = upstream.line.bytes(&self.ring);
         let delivery = client.line.append_with(&mut self.spares, |out| {

@@ -38,6 +38,9 @@ fn listener(routes: Vec<model::Route>, default_pool: Option<usize>) -> Listener 
         response_rewrites: vec![],
         error_pages: Default::default(),
         log: None,
+        rate_limits: vec![],
+        rate_limit_headers: Default::default(),
+        rate_limit_status: None,
     }
 }
 
@@ -48,6 +51,7 @@ fn route(pool: usize) -> model::Route {
         methods: vec![],
         headers: vec![],
         pool,
+        rate_limits: vec![],
         request_rewrites: vec![],
         response_rewrites: vec![],
     }

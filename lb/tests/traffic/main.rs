@@ -11,6 +11,8 @@ mod limits;
 mod ports;
 mod pressure;
 mod proxying;
+mod rate_limit_store;
+mod rate_limits;
 mod strict_requests;
 mod strict_responses;
 mod tcp;

@@ -472,3 +472,86 @@ fn values_have_their_type() {
         ),
     ]);
 }
+
+/// [`SMALL`] with these lines in its listener, and a rule of this name with these lines.
+fn with_rule(listener: &str, name: &str, rule: &str) -> String {
+    let limit = "limit = 10\nwindow = \"1m\"\n";
+    format!("{}[rate_limit.{name}]\n{limit}{rule}\n", with_listener(listener))
+}
+
+#[test]
+fn rate_limits_that_cannot_be_are_told() {
+    get(&[
+        (
+            with_rule("rate_limit = \"logn\"", "login", ""),
+            "`rate_limit` in [[listener]], line 3: no [rate_limit.NAME] is called \"logn\"; did \
+             you mean `login`?\n\
+             `login` in [rate_limit], line 7: limits nothing: no listener and no route names it",
+        ),
+        (
+            with_rule("rate_limit = [\"a\", \"a\"]", "a", ""),
+            "`rate_limit` in [[listener]], line 3: `a` is there twice",
+        ),
+        (
+            with_rule("rate_limit = \"a\"", "a", "domain = \"d\""),
+            "`domain` in [rate_limit.a], line 10: has no meaning in a balancer: a rule applies \
+             where `rate_limit` of a listener or route names it",
+        ),
+        (
+            with_rule("rate_limit = \"a\"", "a", "descriptor = \"user\""),
+            "`descriptor` in [rate_limit.a], line 10: has no meaning in a balancer: descriptors \
+             come from Envoy, to ringlet-limiter",
+        ),
+        (
+            with_rule("rate_limit = \"a\"", "a", "key = \"descriptor:user\""),
+            "`key` in [rate_limit.a], line 10: a balancer's requests have no descriptors",
+        ),
+        (
+            with_rule("rate_limit = \"a\"", "a", "key = \"ipp\""),
+            "`key` in [rate_limit.a], line 10: \"ipp\" is none of `ip`, `method`, `path`, `host`, \
+             `header:NAME`, `descriptor:KEY`; did you mean `ip`?",
+        ),
+        (
+            with_rule("rate_limit = \"a\"\nrate_limit_headers = \"ietff\"", "a", ""),
+            "`rate_limit_headers` in [[listener]], line 4: \"ietff\" is none of `ietf`, \
+             `x-ratelimit`, `github`, `none`",
+        ),
+        (
+            with_rule("rate_limit = \"a\"\nrate_limit_status = 200", "a", ""),
+            "`rate_limit_status` in [[listener]], line 4: 200 is not a number from 400 to 599",
+        ),
+        (
+            format!("{SMALL}[rate_limits]\naddress = \"a:1\"\nkey = 1\n"),
+            "unknown key `address` in [rate_limits], line 7; it belongs to [rate_limits.store]\n\
+             unknown key `key` in [rate_limits], line 8; a rule is a table of its own: \
+             [rate_limit.NAME]",
+        ),
+        (
+            format!("{SMALL}[rate_limit]\nlimit = 5\n"),
+            "`limit` in [rate_limit], line 7: is not a table; rules have names: [rate_limit.NAME]",
+        ),
+        (
+            with_rule("rate_limit = \"a\"", "a", "key = \"header:x\"")
+                .replace("[pool.api]", "mode = \"tcp\"\n[pool.api]\nmode = \"tcp\""),
+            "`rate_limit` in [[listener]], line 3: `a` looks at HTTP, and in mode tcp there is \
+             only the client's address",
+        ),
+    ]);
+}
+
+#[test]
+fn a_rule_of_many_places_and_one_of_tcp_are_right() {
+    let text = with_rule(
+        "rate_limit = \"a\"\nroute = { path = \"/x\", pool = \"api\", rate_limit = [\"a\"] }",
+        "a",
+        "key = [\"ip\", \"header:x\"]",
+    );
+    let configuration = right(&text);
+    let listener = &configuration.listeners[0];
+    assert_eq!(
+        (&listener.rate_limits[..], &listener.routes[0].rate_limits[..]),
+        (&[0][..], &[0][..])
+    );
+    let tcp = with_rule("mode = \"tcp\"\nrate_limit = \"a\"", "a", "key = \"ip\"");
+    right(&tcp.replace("[pool.api]", "[pool.api]\nmode = \"tcp\""));
+}

@@ -160,7 +160,9 @@ fn the_example_has_every_key() {
     for (index, header) in headers {
         let mut lines: Vec<&str> = EXAMPLE.lines().collect();
         lines.insert(index + 1, "zzzzzzzzzzzzzzzz = 1");
-        if header.starts_with("[pool.api.r") || header.contains("headers]") {
+        // Rules are read by the limiter's library, which has more keys than a balancer can use.
+        let is_rule = header.starts_with("[rate_limit.");
+        if is_rule || header.starts_with("[pool.api.r") || header.contains("headers]") {
             continue;
         }
         let Err(problems) = read_text_here(&lines.join("\n")) else { panic!("{header}") };

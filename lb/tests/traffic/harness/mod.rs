@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -24,7 +25,10 @@ const CORES_VARIABLE: &str = "RINGLET_LB_CORES";
 pub struct Balancer {
     child: Child,
     port: u16,
-    _folder: Folder,
+    folder: Folder,
+    /// What its configuration file has in the place of `SERVER0` and so on.
+    servers: Vec<String>,
+    log: Mutex<Receiver<String>>,
 }
 
 impl Balancer {
@@ -48,13 +52,49 @@ impl Balancer {
     /// One of a configuration file. `BIND` stands for its address, `SERVER0` and so on for backends.
     pub fn of_file(text: &str, backends: &[&Backend]) -> Self {
         let (port, folder) = (free_port(), Folder::new());
-        let mut text = text.replace("BIND", &format!("127.0.0.1:{port}"));
-        for (index, backend) in backends.iter().enumerate() {
-            text = text.replace(&format!("SERVER{index}"), &backend.address);
+        let servers: Vec<String> = backends.iter().map(|one| one.address.clone()).collect();
+        let path = write_file(text, port, &servers, &folder);
+        let mut balancer =
+            Self::start(port, folder, &[vec![path], default_cores(text, "cores = ")].concat());
+        balancer.servers = servers;
+        balancer
+    }
+
+    /// Has it read another file in the place of its own; what it has to say about that.
+    pub fn reload(&self, text: &str) -> String {
+        write_file(text, self.port, &self.servers, &self.folder);
+        self.signal("-HUP");
+        self.wait_for_log("configuration")
+    }
+
+    /// The next line of its log with this text in it.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let (mut said, end) = (Vec::new(), Instant::now() + 2 * DEADLINE);
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => said.push(line),
+                Err(why) => panic!("no {text:?} in its log, {why}: {}", said.join("\n")),
+            }
         }
-        let path = folder.file("lb.toml");
-        std::fs::write(&path, &text).expect("a configuration file");
-        Self::start(port, folder, &[vec![path], default_cores(&text, "cores = ")].concat())
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.child.id().to_string();
+        let status = Command::new("kill").args([signal, &process]).status().expect("there is kill");
+        assert!(status.success(), "kill {signal} {process}");
+    }
+
+    /// Has it end in good order, and waits for that.
+    pub fn terminate(&mut self) {
+        self.signal("-TERM");
+        assert!(self.child.wait().expect("a child").success(), "it ends well");
+    }
+
+    /// The path of a file in its folder, which a configuration calls `FOLDER/name`.
+    pub fn file(&self, name: &str) -> String {
+        self.folder.file(name)
     }
 
     fn start(port: u16, folder: Folder, arguments: &[String]) -> Self {
@@ -62,16 +102,10 @@ impl Balancer {
         command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the balancer starts");
-        let log = read_lines(child.stderr.take().expect("a pipe"));
-        let balancer = Self { child, port, _folder: folder };
-        let (mut said, end) = (Vec::new(), Instant::now() + 2 * DEADLINE);
-        loop {
-            match log.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains("ready to accept connections") => return balancer,
-                Ok(line) => said.push(line),
-                Err(why) => panic!("the balancer does not come up, {why}: {}", said.join("\n")),
-            }
-        }
+        let log = Mutex::new(read_lines(child.stderr.take().expect("a pipe")));
+        let balancer = Self { child, port, folder, servers: Vec::new(), log };
+        balancer.wait_for_log("ready to accept connections");
+        balancer
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -113,6 +147,17 @@ impl Drop for Balancer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Writes a configuration file; its path.
+fn write_file(text: &str, port: u16, servers: &[String], folder: &Folder) -> String {
+    let mut text = text.replace("BIND", &format!("127.0.0.1:{port}"));
+    for (index, server) in servers.iter().enumerate() {
+        text = text.replace(&format!("SERVER{index}"), server);
+    }
+    let path = folder.file("lb.toml");
+    std::fs::write(&path, text.replace("FOLDER", &folder.file(""))).expect("a file");
+    path
 }
 
 /// The option for the number of cores, where a test does not say it itself.
