@@ -52,9 +52,24 @@ pub struct Child {
 /// # Errors
 /// No port is free.
 pub fn free_address() -> Result<SocketAddr, LaunchError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| LaunchError(format!("no free port: {error}")))
+    free_addresses::<1>().map(|[address]| address)
+}
+
+/// Different addresses that nobody listens on at present.
+///
+/// # Errors
+/// Too few ports are free.
+pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT], LaunchError> {
+    // All are held until the last is found: a port that is let go may be given out again.
+    let mut listeners = Vec::new();
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); COUNT];
+    for address in &mut addresses {
+        let failed = |error: io::Error| LaunchError(format!("no free port: {error}"));
+        let listener = TcpListener::bind(*address).map_err(failed)?;
+        *address = listener.local_addr().map_err(failed)?;
+        listeners.push(listener);
+    }
+    Ok(addresses)
 }
 
 impl Child {

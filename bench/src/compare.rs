@@ -29,6 +29,11 @@ impl Spread {
     }
 }
 
+/// All indices below `count`, beginning with another one in each round.
+pub fn at_turn(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |turn| (round + turn) % count)
+}
+
 /// What a row must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

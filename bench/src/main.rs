@@ -6,14 +6,21 @@
 
 mod child;
 mod compare;
+mod data_server;
+mod http;
 mod lb;
+mod limiter;
 mod link;
 mod load;
+mod nginx;
 mod priority;
 mod process;
+mod redis_benchmark;
 mod report;
+mod resp;
 mod server;
 mod session;
+mod wrk;
 
 use std::process::ExitCode;
 
@@ -33,12 +40,15 @@ enum Subject {
     Server(server::Arguments),
     /// Compare ringlet-lb with HAProxy and nginx.
     Lb(lb::Arguments),
+    /// Compare ringlet-limiter with redis-server and nginx.
+    Limiter(limiter::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
+        Subject::Limiter(arguments) => limiter::compare(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::delayed::Delayed;
 use super::launch::{Kind, Launcher, SMALL};
 use super::settings::{Balance, Mode, Service};
-use super::wrk::Wrk;
-use super::{CONNECTIONS, Plan, at_turn};
-use crate::compare::Target;
+use super::{CONNECTIONS, Plan};
+use crate::compare::{Target, at_turn};
 use crate::report::Findings;
+use crate::wrk::Wrk;
 
 const CORES: [usize; 3] = [1, 2, 4];
 const SERVERS: usize = 4;

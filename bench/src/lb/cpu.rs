@@ -6,11 +6,11 @@ use std::io;
 
 use super::launch::{Kind, LARGE, Launcher, Running, SMALL};
 use super::settings::{Balance, Mode, Service};
-use super::wrk::Wrk;
-use super::{CONNECTIONS, Plan, at_turn};
-use crate::compare::{Spread, Target};
+use super::{CONNECTIONS, Plan};
+use crate::compare::{Spread, Target, at_turn};
 use crate::process;
 use crate::report::Findings;
+use crate::wrk::Wrk;
 
 /// The peer first; of the others ringlet-lb with one core has a target.
 const KINDS: [Kind; 5] = [

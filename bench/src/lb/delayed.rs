@@ -214,8 +214,8 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::super::http;
     use super::*;
+    use crate::http;
 
     #[test]
     fn only_the_slow_one_waits_and_all_is_counted() {

@@ -6,10 +6,11 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use super::Plan;
 use super::launch::{Kind, Launcher, SMALL};
 use super::settings::{Balance, Mode, Service};
-use super::{Plan, at_turn, http};
-use crate::compare::Target;
+use crate::compare::{Target, at_turn};
+use crate::http;
 use crate::process;
 use crate::report::Findings;
 

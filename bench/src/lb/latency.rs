@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::launch::{Kind, Launcher, SMALL, destination};
 use super::settings::{Balance, Mode, Service};
-use super::wrk::Wrk;
-use super::{CONNECTIONS, OFFERED_CONNECTIONS, Plan, at_turn, http};
-use crate::compare::Target;
+use super::{CONNECTIONS, OFFERED_CONNECTIONS, Plan};
+use crate::compare::{Target, at_turn};
+use crate::http;
 use crate::load::{self, Destination, Offer, Outcome};
 use crate::report::Findings;
+use crate::wrk::Wrk;
 
 const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 const KINDS: [Kind; 3] = [Kind::Haproxy, Kind::Ringlet { cores: 1 }, Kind::Nginx];

@@ -8,10 +8,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::http;
 use super::settings::{self, Mode, Service};
-use crate::child::{Child, free_address};
+use crate::child::{Child, free_address, free_addresses};
+use crate::http;
 use crate::load::Destination;
+use crate::nginx;
 
 /// Where Debian's libnginx-mod-stream puts the module.
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -105,11 +106,11 @@ impl Launcher {
         };
         let file = self.folder.join(format!("proxy-{}", address.port()));
         fs::write(&file, text)?;
-        let file = file.display().to_string();
+        let name = file.display().to_string();
         let arguments = match kind {
-            Kind::Haproxy => vec!["-q".to_owned(), "-db".to_owned(), "-f".to_owned(), file],
-            Kind::Nginx => self.nginx_arguments(file),
-            Kind::Ringlet { cores } => vec![file, "--cores".to_owned(), cores.to_string()],
+            Kind::Haproxy => vec!["-q".to_owned(), "-db".to_owned(), "-f".to_owned(), name],
+            Kind::Nginx => nginx::arguments(&self.folder, &file),
+            Kind::Ringlet { cores } => vec![name, "--cores".to_owned(), cores.to_string()],
         };
         let child = Child::start(path, &self.proxy_cpus, arguments)?;
         Running { child, addresses: vec![address] }.when_it_answers()
@@ -120,17 +121,12 @@ impl Launcher {
     /// # Errors
     /// As [`Launcher::proxy`].
     pub fn backends(&self) -> io::Result<Running> {
-        let addresses = vec![free_address()?, free_address()?];
+        let addresses = free_addresses::<2>()?.to_vec();
         let file = self.folder.join("backends");
         fs::write(&file, settings::backends(&addresses, &self.folder))?;
-        let arguments = self.nginx_arguments(file.display().to_string());
+        let arguments = nginx::arguments(&self.folder, &file);
         let child = Child::start(&self.nginx, &self.backend_cpus, arguments)?;
         Running { child, addresses }.when_it_answers()
-    }
-
-    fn nginx_arguments(&self, file: String) -> Vec<String> {
-        let folder = self.folder.display().to_string();
-        vec!["-e".to_owned(), "stderr".to_owned(), "-p".to_owned(), folder, "-c".to_owned(), file]
     }
 }
 

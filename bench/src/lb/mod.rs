@@ -6,13 +6,11 @@
 mod cores;
 mod cpu;
 mod delayed;
-mod http;
 mod idle;
 mod latency;
 mod launch;
 mod settings;
 mod slow;
-mod wrk;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,9 +130,4 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         .run(Scenario::ALL.into_iter().filter(wanted), |scenario| {
             scenario.measure(&plan, &launcher)
         })
-}
-
-/// All indices below `count`, beginning with another one in each round.
-fn at_turn(round: usize, count: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |turn| (round + turn) % count)
 }

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::nginx;
+
 /// Connections that a proxy has to hold: 10 000 idle ones and some more.
 const CONNECTIONS: usize = 12_000;
 /// The body of `/small`.
@@ -99,7 +101,7 @@ pub fn nginx(service: &Service<'_>, listen: SocketAddr, stream_module: &Path) ->
         Balance::RoundRobin | Balance::PeakEwma => "",
     };
     match service.mode {
-        Mode::Http => nginx_http(&format!(
+        Mode::Http => nginx::http(&format!(
             "upstream bench {{ {balance}{servers}keepalive 256; keepalive_requests 1000000000; }}\n\
              server {{ listen {listen} backlog=4096; location / {{ proxy_pass http://bench; \
              proxy_http_version 1.1; proxy_set_header Connection \"\"; \
@@ -107,9 +109,10 @@ pub fn nginx(service: &Service<'_>, listen: SocketAddr, stream_module: &Path) ->
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }}\n"
         )),
         Mode::Tcp => format!(
-            "load_module {};\n{NGINX_HEAD}stream {{ upstream bench {{ {balance}{servers}}}\n\
+            "load_module {};\n{}stream {{ upstream bench {{ {balance}{servers}}}\n\
              server {{ listen {listen} backlog=4096; proxy_pass bench; }} }}\n",
-            stream_module.display()
+            stream_module.display(),
+            nginx::HEAD
         ),
     }
 }
@@ -118,24 +121,11 @@ pub fn nginx(service: &Service<'_>, listen: SocketAddr, stream_module: &Path) ->
 pub fn backends(addresses: &[SocketAddr], folder: &Path) -> String {
     let listen: String =
         addresses.iter().map(|address| format!("listen {address} backlog=4096; ")).collect();
-    nginx_http(&format!(
+    nginx::http(&format!(
         "server {{ {listen}root {}; open_file_cache max=16; \
          location = /small {{ return 200 \"{SMALL_BODY}\"; }} }}\n",
         folder.display()
     ))
-}
-
-/// One process, which is what is counted.
-const NGINX_HEAD: &str = "daemon off; master_process off; pid nginx.pid; error_log stderr crit;\n\
-                          events { worker_connections 20000; }\n";
-
-fn nginx_http(servers: &str) -> String {
-    let mut text = NGINX_HEAD.to_owned();
-    text += "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;\n";
-    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        let _ = writeln!(text, "{kind}_temp_path {kind};");
-    }
-    text + servers + "}\n"
 }
 
 #[cfg(test)]

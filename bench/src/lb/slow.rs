@@ -6,12 +6,12 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::Plan;
 use super::delayed::Delayed;
 use super::latency::offer;
 use super::launch::{Kind, Launcher, Running, destination};
 use super::settings::{Balance, Mode, Service};
-use super::{Plan, at_turn};
-use crate::compare::{Spread, Target};
+use crate::compare::{Spread, Target, at_turn};
 use crate::report::Findings;
 
 const DELAY: Duration = Duration::from_millis(20);

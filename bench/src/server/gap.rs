@@ -7,15 +7,15 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::closed::key_name;
-use super::launch::{Kind, Launcher, Server};
-use super::resp;
 use super::scenario::{ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
 use super::traffic::{FILL_CONNECTIONS, fill_many, probe, set_sixteen};
 use crate::compare::Target;
+use crate::data_server::{Kind, Launcher, Server};
 use crate::load::{self, Fill, Outcome};
 use crate::process;
+use crate::redis_benchmark::key_name;
 use crate::report::Findings;
+use crate::resp;
 
 const MILLISECOND_NS: f64 = 1e6;
 /// How long active expiry is watched after the first key has expired.

@@ -2,10 +2,7 @@
 //! In: the options of `ringlet-bench server`. Out: the report `server`.
 //! Invariant: both servers run on the same CPUs and meet the same load.
 
-mod closed;
 mod gap;
-mod launch;
-mod resp;
 mod scenario;
 mod traffic;
 
@@ -14,8 +11,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::data_server::Launcher;
 use crate::session::{Common, Session, binary, version};
-use launch::Launcher;
 use scenario::{Plan, Scenario};
 
 /// What `ringlet-bench server` can be asked for.

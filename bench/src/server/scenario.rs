@@ -7,13 +7,13 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::closed::Closed;
 use super::gap::{self, Disturbance};
-use super::launch::{Kind, Launcher, Server};
 use super::traffic::{KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, set_sixteen};
 use crate::compare::{Spread, Target};
+use crate::data_server::{Kind, Launcher, Server};
 use crate::load::{self, Offer};
 use crate::process;
+use crate::redis_benchmark::Closed;
 use crate::report::Findings;
 
 const CLIENTS: usize = 50;
@@ -106,7 +106,7 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     for (pipeline, targets) in [(1, [0.92, 1.20]), (16, [0.60, 0.85])] {
         for test in ["get", "set"] {
             let closed = Closed {
-                test,
+                asked: &["-t", test],
                 clients: CLIENTS,
                 pipeline,
                 requests: if pipeline == 1 { plan.requests } else { plan.requests * 8 },
@@ -158,7 +158,7 @@ fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         fill_small(server)?;
     }
     let closed = Closed {
-        test: "get",
+        asked: &["-t", "get"],
         clients: CLIENTS,
         pipeline: 1,
         requests: plan.requests,

@@ -6,10 +6,10 @@
 use std::io;
 use std::time::Duration;
 
-use super::closed::key_name;
-use super::launch::Server;
-use super::resp;
+use crate::data_server::Server;
 use crate::load::{self, Fill, Offer, Outcome};
+use crate::redis_benchmark::key_name;
+use crate::resp;
 
 /// Bytes of a value in the CPU and latency scenarios.
 pub const VALUE_BYTES: usize = 64;
