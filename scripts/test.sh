@@ -17,6 +17,7 @@ TARGET=${CARGO_TARGET_DIR:-target}
 TOOLS=$TARGET/test-tools
 LOGS=$TARGET/test-logs
 SERVER=$(realpath -m "$TARGET/release/ringlet-server")
+LIMITER=$(realpath -m "$TARGET/release/ringlet-limiter")
 LIMIT_SECONDS=2400
 LEFTOVERS_LIMIT_SECONDS=10
 # One seed for all randomness of the run.
@@ -205,7 +206,9 @@ stage_lint() {
 }
 
 stage_unit() {
-    run_tests 'unit tests' cargo test --workspace --no-fail-fast --exclude ringlet-server
+    # The limiter's stores are redis-server and ours.
+    run_tests 'unit tests' env RINGLET_SERVER_BINARY="$SERVER" \
+        cargo test --workspace --no-fail-fast --exclude ringlet-server
     run_tests 'server tests' cargo test -p ringlet-server --no-fail-fast -- --skip the_contract_holds
 }
 
@@ -237,14 +240,20 @@ stage_differential() {
 }
 
 stage_clients() {
-    local tests=server/tests/clients
+    local tests=server/tests/clients limiter_tests=limiter/tests/clients
     # An environment whose making was interrupted has no pip that works.
     if { "$TOOLS/venv/bin/pip" --version >/dev/null 2>&1 ||
         check 'make the Python environment' python3 -m venv --clear "$TOOLS/venv"; } &&
-        check 'install redis-py' "$TOOLS/venv/bin/pip" install -q --disable-pip-version-check \
-            -r $tests/python/requirements.txt; then
+        check 'install redis-py and grpcio' "$TOOLS/venv/bin/pip" install -q \
+            --disable-pip-version-check -r $tests/python/requirements.txt \
+            -r $limiter_tests/requirements.txt; then
         run_tests 'redis-py' env RINGLET_SERVER_BINARY="$SERVER" PYTHONDONTWRITEBYTECODE=1 \
             "$TOOLS/venv/bin/python" -m unittest discover -s $tests/python -t $tests/python
+        if check 'build the limiter' cargo build -q --release -p ringlet-limiter; then
+            run_tests 'redis-py and grpcio before the limiter' env RINGLET_LIMITER_BINARY="$LIMITER" \
+                PYTHONDONTWRITEBYTECODE=1 "$TOOLS/venv/bin/python" -m unittest discover \
+                -s $limiter_tests -t $limiter_tests
+        fi
     fi
     if check 'install ioredis' npm ci --silent --no-audit --no-fund --prefix $tests/ioredis; then
         run_tests 'ioredis' env RINGLET_SERVER_BINARY="$SERVER" npm test --silent --prefix $tests/ioredis
