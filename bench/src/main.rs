@@ -25,6 +25,11 @@ mod wrk;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ringlet_runtime::memory::CountingAllocator;
+
+/// What the limiter's library is measured with is what it runs with in the products.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Side-by-side comparison of the Ringlet servers with their peers.
 #[derive(Debug, Parser)]

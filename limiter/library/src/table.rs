@@ -27,16 +27,18 @@ const VACANT: u32 = 1;
 const FIRST: u32 = 2;
 
 /// Bytes that one place takes.
-pub const PLACE_BYTES: usize = size_of::<Tag>() + size_of::<State>();
+pub const PLACE_BYTES: usize = size_of::<Entry>();
 
-/// Whose place it is. All zeroes is a place that nobody has touched.
+/// One place; all zeroes where nobody has been. Small enough that a key and its state are in one line of
+/// the cache: to look for a key costs as much as to wait for memory, once.
 #[derive(Copy, Clone, Debug, Default)]
-struct Tag {
+struct Entry {
     hash: u64,
     /// Of the limit, plus [`FIRST`].
     number: u32,
     /// Coarse time of the last use, to tell the older of two.
     used: u32,
+    state: State,
 }
 
 /// Where limits are found by their numbers.
@@ -48,9 +50,7 @@ pub trait Limits {
 /// The table of one core.
 #[derive(Debug)]
 pub struct Table {
-    /// Apart from the states, as a search looks at many tags and one state.
-    tags: Vec<Tag>,
-    states: Vec<State>,
+    entries: Vec<Entry>,
     shared: AHashMap<u32, Box<[State]>>,
     memory: Memory,
     keys: usize,
@@ -75,8 +75,7 @@ impl Table {
     pub fn new(keys_max: usize) -> Self {
         let places = keys_max.max(WAYS).next_multiple_of(WAYS) + WAYS;
         Self {
-            tags: vec![Tag::default(); places],
-            states: vec![State::default(); places],
+            entries: vec![Entry::default(); places],
             shared: AHashMap::new(),
             memory: Memory::default(),
             keys: 0,
@@ -108,7 +107,7 @@ impl Table {
         let tag = number + FIRST;
         let first = self.first_place(hash);
         let mut free = None;
-        for (way, entry) in self.tags[first..first + WAYS].iter().enumerate() {
+        for (way, entry) in self.entries[first..first + WAYS].iter().enumerate() {
             if entry.hash == hash && entry.number == tag {
                 return self.cell_at(first + way, limit, now);
             }
@@ -122,8 +121,8 @@ impl Table {
         match free.or_else(|| self.make_room(first, limits, now)) {
             Some(place) => {
                 self.keys += 1;
-                self.tags[place] = Tag { hash, number: tag, used: 0 };
-                self.states[place] = State::default();
+                let state = State::default();
+                self.entries[place] = Entry { hash, number: tag, used: 0, state };
                 self.cell_at(place, limit, now)
             }
             None => {
@@ -137,13 +136,13 @@ impl Table {
     }
 
     fn first_place(&self, hash: u64) -> usize {
-        let places = self.tags.len() - WAYS;
+        let places = self.entries.len() - WAYS;
         // The low half: the high bits have chosen the core.
         ((u64::from(hash as u32) * places as u64) >> 32) as usize
     }
 
     fn cell_at<'a>(&'a mut self, place: usize, limit: &'a Limit, now: Now) -> Cell<'a> {
-        self.tags[place].used = (now.monotonic_ns >> 28) as u32;
+        self.entries[place].used = (now.monotonic_ns >> 28) as u32;
         self.view(place, limit, now)
     }
 
@@ -151,8 +150,8 @@ impl Table {
     fn make_room(&mut self, first: usize, limits: &impl Limits, now: Now) -> Option<usize> {
         let mut best: Option<(u64, u32, usize)> = None;
         for place in first..first + WAYS {
-            let tag = self.tags[place];
-            let Some(limit) = limits.limit(tag.number - FIRST) else { continue };
+            let entry = self.entries[place];
+            let Some(limit) = limits.limit(entry.number - FIRST) else { continue };
             let algorithm = limit.algorithm;
             if (algorithm.forgettable_after_ns)(self.view(place, limit, now)) == 0 {
                 self.vacate(place, limit, now);
@@ -164,21 +163,21 @@ impl Table {
             }
             let used = limit.burst.saturating_sub(outcome.remaining);
             let used_share = (used << 16) / limit.burst.max(1);
-            let candidate = (used_share, tag.used, place);
+            let candidate = (used_share, entry.used, place);
             if best.is_none_or(|best| candidate < best) {
                 best = Some(candidate);
             }
         }
         let (_, _, place) = best?;
         self.evicted += 1;
-        self.vacate(place, limits.limit(self.tags[place].number - FIRST)?, now);
+        self.vacate(place, limits.limit(self.entries[place].number - FIRST)?, now);
         Some(place)
     }
 
     /// Forgets the keys of all limits that `retired` knows.
     pub fn retire(&mut self, retired: &impl Limits, now: Now) {
-        for place in 0..self.tags.len() {
-            let number = self.tags[place].number;
+        for place in 0..self.entries.len() {
+            let number = self.entries[place].number;
             if number >= FIRST
                 && let Some(limit) = retired.limit(number - FIRST)
             {
@@ -189,12 +188,12 @@ impl Table {
     }
 
     fn view<'a>(&'a mut self, place: usize, limit: &'a Limit, now: Now) -> Cell<'a> {
-        Cell { limit, state: &mut self.states[place], memory: &mut self.memory, now }
+        Cell { limit, state: &mut self.entries[place].state, memory: &mut self.memory, now }
     }
 
     fn vacate(&mut self, place: usize, limit: &Limit, now: Now) {
         (limit.algorithm.forget)(self.view(place, limit, now));
-        self.tags[place].number = VACANT;
+        self.entries[place].number = VACANT;
         self.keys -= 1;
     }
 }

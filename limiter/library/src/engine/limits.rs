@@ -59,6 +59,26 @@ pub struct Resolved<'a> {
     pub is_quota: bool,
 }
 
+/// What of a limit does not change while a question is worked on, without the limit itself.
+#[derive(Copy, Clone, Debug)]
+pub struct Found {
+    /// For the table.
+    pub number: u32,
+    /// Whether tokens come from the store.
+    pub is_leased: bool,
+    /// A shadow rule's.
+    pub is_shadow: bool,
+    /// A quota rule's.
+    pub is_quota: bool,
+}
+
+impl From<Resolved<'_>> for Found {
+    fn from(resolved: Resolved<'_>) -> Self {
+        let Resolved { number, is_leased, is_shadow, is_quota, .. } = resolved;
+        Self { number, is_leased, is_shadow, is_quota }
+    }
+}
+
 /// Why a limit is not enforced.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {

@@ -4,7 +4,7 @@
 //! Out: answers, loans. Invariant: one answer for each question, at once or when the store has spoken.
 
 use super::borrower::{Clocks, Settlement, refused_until_ns};
-use super::limits::{Known, Resolved, Unresolved, resolve};
+use super::limits::{Found, Known, Resolved, Unresolved, resolve};
 use super::message::{Key, Loan, Message};
 use super::{Engine, Leased};
 use crate::algorithm::{Cell, Outcome, Spread};
@@ -59,7 +59,8 @@ impl Engine {
         self.now = now;
         match message {
             Message::Ask { asker, action, key, cost } => {
-                let answer = self.ask_owned(Owned::from(&key), action, cost, asker, now);
+                let found = self.find(&key.limit);
+                let answer = self.ask_owned(Owned::from(&key), found, action, cost, asker, now);
                 if action == Action::Take {
                     self.note_heat(&key, asker.core, answer.as_ref(), now);
                 }
@@ -86,34 +87,51 @@ impl Engine {
         self.deliver();
     }
 
+    /// Finds a limit.
+    pub(super) fn find(&mut self, limit: &LimitRef) -> Result<Found, Unresolved> {
+        let has_store = self.settings.has_store;
+        resolve(&self.rules, &mut self.given, limit, has_store).map(Found::from)
+    }
+
     /// Takes or peeks on a key of this core. `None`: the store is asked.
     pub(super) fn ask_owned(
         &mut self,
         key: Owned<'_>,
+        found: Result<Found, Unresolved>,
         action: Action,
         cost: u64,
         asker: Asker,
         now: Now,
     ) -> Option<Answer> {
-        let has_store = self.settings.has_store;
-        let number = match resolve(&self.rules, &mut self.given, &key.limit, has_store) {
-            Ok(Resolved { is_leased: true, .. }) => {
+        let number = match found {
+            Ok(Found { is_leased: true, .. }) => {
                 return self.ask_lease(key, action, cost, asker, now);
             }
-            Ok(resolved) => resolved.number,
+            Ok(found) => found.number,
             Err(Unresolved::NoLimit) => return Some(unlimited()),
             Err(Unresolved::TooMany) => return Some(overloaded()),
         };
-        let cell = self.cell(key.hash, number, now)?;
-        let algorithm = cell.limit.algorithm;
-        let outcome = if action == Action::Take && cost > 0 {
-            (algorithm.take)(cell, cost)
-        } else {
-            let mut outcome = (algorithm.take)(cell, 0);
-            outcome.is_allowed &= cost <= outcome.remaining;
-            outcome
-        };
+        let outcome = self.ask_state(key.hash, number, action, cost, now)?;
         Some(Answer { outcome, is_without_store: false })
+    }
+
+    /// Takes or peeks where the state is here.
+    pub(super) fn ask_state(
+        &mut self,
+        hash: u64,
+        number: u32,
+        action: Action,
+        cost: u64,
+        now: Now,
+    ) -> Option<Outcome> {
+        let cell = self.cell(hash, number, now)?;
+        let algorithm = cell.limit.algorithm;
+        if action == Action::Take && cost > 0 {
+            return Some((algorithm.take)(cell, cost));
+        }
+        let mut outcome = (algorithm.take)(cell, 0);
+        outcome.is_allowed &= cost <= outcome.remaining;
+        Some(outcome)
     }
 
     /// The state of a key whose limit has been resolved.
