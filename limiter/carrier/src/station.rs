@@ -113,8 +113,6 @@ pub struct Station {
     /// What the engine knows of the store.
     view: StoreView,
     ticked_ns: u64,
-    /// Nothing is taken ahead any more.
-    is_ending: bool,
 }
 
 impl Station {
@@ -131,7 +129,7 @@ impl Station {
         let carrier = crew.link.clone().map(|link| {
             // One of them is enough to count the limiters.
             let link = LinkSettings { is_heartbeat: core == 0, ..link };
-            Carrier::new(link, crew.node.clone(), seed, now_ns, bell)
+            Carrier::new(link, crew.node.of_core(core), seed, now_ns, bell)
         });
         let settings = EngineSettings {
             core,
@@ -148,7 +146,6 @@ impl Station {
             carrier,
             view: StoreView::default(),
             ticked_ns: now_ns,
-            is_ending: false,
             core,
             crew,
         }
@@ -249,9 +246,7 @@ impl Station {
                 carrier.set_nodes(self.crew.nodes.load(Ordering::Relaxed));
             }
         }
-        if !self.is_ending {
-            self.engine.tick(self.crew.at(now_ns));
-        }
+        self.engine.tick(self.crew.at(now_ns));
     }
 
     /// Brings replies in and calls out; true if there were any.
@@ -297,7 +292,6 @@ impl Station {
     /// Gives back what is held, to the store and to other cores. From then on nothing is taken ahead. To be
     /// called again once all stations are settled, for what other cores and the store have given since.
     pub fn shut_down(&mut self, now_ns: u64) {
-        self.is_ending = true;
         if let Some(carrier) = &mut self.carrier {
             carrier.leave(now_ns);
         }

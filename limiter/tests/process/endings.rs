@@ -39,7 +39,7 @@ fn rules(period_s: u64) -> String {
 fn end_one(kind: Kind, end: fn(&mut Limiter), until: u64) -> (Vec<Batch>, u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (period_s, start_ms) = long_window();
-    let key = format!("rl:{{hot:key}}:{start_ms}");
+    let key = format!("rl:{{hot:key}}:{start_ms}/{}", period_s * 1000);
     let store = Store::start(kind);
     let [mut first, mut second] = pair(&store, &rules(period_s));
     let addresses = [first.resp, second.resp];
@@ -108,7 +108,7 @@ fn all_is_given_back(kind: Kind) {
         let status = limiter.terminate();
         assert!(status.success(), "{status}");
     }
-    let counted = store.number(&format!("rl:{{hot:key}}:{start_ms}")) as u64;
+    let counted = store.number(&format!("rl:{{hot:key}}:{start_ms}/{}", period_s * 1000)) as u64;
     println!("{kind:?}: {counted} counted, {} let through of the bucket", admitted(&bucket));
     assert_eq!(counted, admitted(&hot));
     assert!(admitted(&bucket) > 0);

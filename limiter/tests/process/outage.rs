@@ -120,7 +120,9 @@ fn what_is_forgotten_is_counted_again(kind: Kind) {
         // The first has the last word at one half of the keys.
         assert!(take(key % 2, key, 3000) && take(1 - key % 2, key, 5000));
     }
-    let counted = |store: &Store, key: usize| store.number(&format!("rl:{{hot:{key}}}:{start_ms}"));
+    let counted = |store: &Store, key: usize| {
+        store.number(&format!("rl:{{hot:{key}}}:{start_ms}/{}", period_s * 1000))
+    };
     let is_all_counted = |store: &Store| (0..KEYS).all(|key| counted(store, key) == 8000);
     wait_until("what was asked ahead is given back", || is_all_counted(&store));
     store.kill();

@@ -82,7 +82,8 @@ pub struct Cell<'a> {
 
 /// An algorithm: one row of [`ALGORITHMS`].
 ///
-/// The amounts that the functions take are at most [`AMOUNT_MAX`](crate::model::AMOUNT_MAX).
+/// The amounts that the functions take are at most one more than
+/// [`AMOUNT_MAX`](crate::model::AMOUNT_MAX): so much never fits.
 #[derive(Debug)]
 pub struct Algorithm {
     /// Its name in a configuration.

@@ -12,6 +12,7 @@ use toml::de::DeValue;
 use super::store::StoreSettings;
 use super::{limit, words};
 use crate::algorithm::Spread;
+use crate::lease::can_be_leased;
 use crate::model::{
     AMOUNT_MAX, Condition, DescriptorEntry, KeyPart, Limit, Mode, OnStoreFailure, Rule,
 };
@@ -228,6 +229,13 @@ fn read_sharing(section: &Section<'_>, rule: &mut Rule, store: Option<&StoreSett
         section.wrong_table(
             "no `local = true`",
             &format!(": algorithm `{name}` counts on each node alone, whatever the store"),
+        );
+    }
+    let is_shared = store.is_some() && !rule.is_local && !is_of_node;
+    if is_shared && !can_be_leased(limit) {
+        section.wrong_table(
+            "a burst too large for its period",
+            ": the store cannot count so finely; take a smaller burst, a fixed window, or `local = true`",
         );
     }
     let told = Cell::new(false);

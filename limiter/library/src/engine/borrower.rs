@@ -8,7 +8,7 @@ use ahash::AHashMap;
 
 use super::message::Loan;
 use crate::algorithm::Outcome;
-use crate::lease::Answer;
+use crate::lease::{Answer, Decided};
 use crate::request::LimitRef;
 use crate::time::{NS_PER_MS, Now};
 use crate::window::Window;
@@ -91,23 +91,24 @@ impl Loans {
             borrowed.used_in_tick += cost;
             let remaining = loan.remaining;
             let outcome = Outcome { is_allowed, remaining, reset_after_ns, ..Outcome::default() };
-            return Some(Answer { outcome, is_without_store: false });
+            return Some(Answer { outcome, by: Decided::Limit });
         }
         if now.monotonic_ns < loan.refused_until_ns {
             borrowed.idle_ticks = 0;
             let retry_after_ns = loan.refused_until_ns - now.monotonic_ns;
             let outcome =
                 Outcome { is_allowed, remaining: 0, retry_after_ns, reset_after_ns, delay_ns: 0 };
-            return Some(Answer { outcome, is_without_store: false });
+            return Some(Answer { outcome, by: Decided::Limit });
         }
         None
     }
 
-    /// Undoes a `take`. False if it cannot be: then the owner is to be told.
-    pub fn give_back(&mut self, hash: u64, amount: u64, clocks: &Clocks) -> bool {
+    /// Undoes a `take` of the time `then`. False if it cannot be: then the owner is to be told.
+    pub fn give_back(&mut self, hash: u64, amount: u64, then: &Clocks, now: &Clocks) -> bool {
         let Some(borrowed) = self.keys.get_mut(&hash) else { return false };
         // Tokens of this window would be lost among those of a former one.
-        if borrowed.spent < amount || !is_current(&borrowed.loan, clocks) {
+        let is_of_loan = is_current(&borrowed.loan, then) && is_current(&borrowed.loan, now);
+        if borrowed.spent < amount || !is_of_loan {
             return false;
         }
         borrowed.spent -= amount;

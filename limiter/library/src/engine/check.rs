@@ -176,7 +176,7 @@ impl Engine {
             let key = Owned { limit: item.limit, hash: item.hash, text };
             self.correct_owned(key, action, item.cost, taken, now);
         } else if action != Action::GiveBack
-            || !self.loans.give_back(item.hash, item.cost, &self.clocks(now))
+            || !self.loans.give_back(item.hash, item.cost, &self.clocks(taken), &self.clocks(now))
         {
             let key = self.key(item.limit, item.hash, text);
             let message = Message::Correct { action, key, amount: item.cost, taken };

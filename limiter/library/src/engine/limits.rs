@@ -6,6 +6,7 @@
 use ahash::AHashMap;
 
 use crate::algorithm::Spread;
+use crate::lease::can_be_leased;
 use crate::model::{Limit, Mode, OnStoreFailure};
 use crate::request::{GivenLimit, LimitRef};
 use crate::rules::RuleSet;
@@ -118,7 +119,10 @@ pub fn resolve<'a>(
                 limit,
                 mode: Mode::Hard,
                 on_failure: OnStoreFailure::Share,
-                is_leased: has_store && limit.algorithm.spread != Spread::Node,
+                // Numbers that are too large for the store are counted here alone.
+                is_leased: has_store
+                    && limit.algorithm.spread != Spread::Node
+                    && can_be_leased(limit),
                 is_shadow: false,
                 is_quota: false,
             })

@@ -8,7 +8,7 @@ use super::limits::{Found, Known, Resolved, Unresolved, resolve};
 use super::message::{Key, Loan, Message};
 use super::{Engine, Leased};
 use crate::algorithm::{Cell, Outcome, Spread};
-use crate::lease::{Answer, Asker, Effects, Lease, StoreUse, TICK_MS, Terms};
+use crate::lease::{Answer, Asker, Decided, Effects, Lease, StoreUse, TICK_MS, Terms};
 use crate::model::OnStoreFailure;
 use crate::request::{Action, LimitRef};
 use crate::time::{NEVER, Now};
@@ -43,14 +43,14 @@ impl<'a> From<&'a Key> for Owned<'a> {
 /// A question that is not held against any limit.
 fn unlimited() -> Answer {
     let outcome = Outcome { is_allowed: true, remaining: NEVER, ..Outcome::default() };
-    Answer { outcome, is_without_store: false }
+    Answer { outcome, by: Decided::Limit }
 }
 
 /// A question that cannot be answered, as there is no place for it.
 fn overloaded() -> Answer {
     let retry_after_ns = TICK_MS * crate::time::NS_PER_MS;
     let outcome = Outcome { retry_after_ns, ..Outcome::default() };
-    Answer { outcome, is_without_store: true }
+    Answer { outcome, by: Decided::Overload }
 }
 
 impl Engine {
@@ -112,7 +112,7 @@ impl Engine {
             Err(Unresolved::TooMany) => return Some(overloaded()),
         };
         let outcome = self.ask_state(key.hash, number, action, cost, now)?;
-        Some(Answer { outcome, is_without_store: false })
+        Some(Answer { outcome, by: Decided::Limit })
     }
 
     /// Takes or peeks where the state is here.
@@ -293,7 +293,10 @@ impl Engine {
         *questions += 1;
         let wanted = 2 * *questions;
         if *questions % HOT_QUESTIONS == 0 {
-            let refusal = answer.map(|answer| answer.outcome).filter(|said| !said.is_allowed);
+            // What the store does not say, each core says as it is asked.
+            let is_final = |answer: &&Answer| answer.by == Decided::Limit;
+            let refusal = answer.filter(is_final).map(|answer| answer.outcome);
+            let refusal = refusal.filter(|said| !said.is_allowed);
             self.lend(key.hash, key.limit, core, wanted, refusal, now);
         }
     }

@@ -3,7 +3,7 @@
 //! Job: what is asked of one limit, and how the answers make a verdict. In: answers. Out: a
 //! [`Verdict`]. Invariant: a shadow rule never refuses; a quota rule refuses only when all do.
 
-use crate::lease::Answer;
+use crate::lease::{Answer, Decided};
 use crate::request::{LimitRef, Part, Reason, Verdict};
 use crate::time::Now;
 
@@ -50,10 +50,29 @@ pub fn is_allowed(parts: &[Asked]) -> bool {
     !is_over_quota && !parts.iter().any(Asked::refuses)
 }
 
+/// Why the verdict is as it is. What refuses by its limit comes before what refuses as it knows nothing:
+/// a client that asks again is refused again.
+fn reason(parts: &[Asked], is_allowed: bool) -> Reason {
+    let counts = |part: &&Asked| is_allowed || (!part.is_shadow && part.is_denied());
+    let mut reasons = parts.iter().filter(counts).filter_map(|part| part.answer);
+    let mut found = None;
+    let by_limit = reasons.any(|answer| {
+        let by = answer.by;
+        found = found.or(Some(by).filter(|_| by != Decided::Limit));
+        !is_allowed && matches!(by, Decided::Limit | Decided::Share)
+    });
+    match found {
+        _ if by_limit => Reason::Limits,
+        None | Some(Decided::Limit) => Reason::Limits,
+        Some(Decided::Overload) => Reason::Overload,
+        Some(Decided::Share | Decided::Policy) => Reason::Store,
+    }
+}
+
 /// Writes the verdict of parts that are all known.
 pub fn write_verdict(parts: &[Asked], verdict: &mut Verdict) {
     verdict.is_allowed = is_allowed(parts);
-    verdict.reason = Reason::Limits;
+    verdict.reason = reason(parts, verdict.is_allowed);
     verdict.parts.clear();
     for part in parts {
         let Some(answer) = part.answer else { continue };
@@ -61,9 +80,6 @@ pub fn write_verdict(parts: &[Asked], verdict: &mut Verdict) {
         if part.is_taken && !verdict.is_allowed {
             // It goes back.
             outcome.remaining = outcome.remaining.saturating_add(part.cost);
-        }
-        if answer.is_without_store {
-            verdict.reason = Reason::Store;
         }
         verdict.parts.push(Part {
             limit: part.limit,

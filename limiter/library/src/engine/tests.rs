@@ -275,7 +275,7 @@ fn more_limits_than_can_be_remembered_are_refused() {
     let most = limits::GIVEN_LIMITS_MAX as u64;
     assert!((1..=most).all(|count| ask(count).is_allowed));
     let refused = ask(most + 1);
-    assert_eq!((refused.is_allowed, refused.reason), (false, Reason::Store));
+    assert_eq!((refused.is_allowed, refused.reason), (false, Reason::Overload));
     assert!(!ask(1).is_allowed, "those that are known go on");
 }
 
@@ -316,7 +316,10 @@ fn each_policy_without_the_store() {
         let matched = process.matched(&[(rule, "p", 1)]);
         let ask = |_: &usize| {
             let verdict = process.ask_as(0, &matched, Action::Take).expect("at once");
-            assert_eq!(verdict.reason, Reason::Store);
+            // What a share refuses is refused by the limit: to ask again is of no use.
+            let is_of_share = rule == "window" && !verdict.is_allowed;
+            let reason = if is_of_share { Reason::Limits } else { Reason::Store };
+            assert_eq!(verdict.reason, reason);
             verdict.is_allowed
         };
         (0..200).filter(ask).count()
@@ -390,5 +393,48 @@ fn what_others_count_again_hides_no_loss() {
         engine.on_store(look[0].id, reply, process.now);
         let told = counted(&engine.take_store_calls());
         assert_eq!(told.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), again);
+    }
+}
+
+#[test]
+fn a_cost_that_no_number_holds_is_refused_and_takes_nothing() {
+    for rule in ["window", "bucket"] {
+        for has_store in [false, true] {
+            let mut process = Process::new(1, has_store);
+            process.set_store(has_store);
+            let one = process.matched(&[(rule, "c", 1)]);
+            let most = process.matched(&[(rule, "c", u64::MAX)]);
+            process.ask_as(0, &one, Action::Take);
+            let verdict = process.ask_as(0, &most, Action::Take).expect("at once");
+            assert!(!verdict.is_allowed, "{rule}");
+            assert_eq!(verdict.parts[0].outcome.retry_after_ns, crate::time::NEVER);
+            process.ask_as(0, &most, Action::Force).expect("at once");
+            process.ask_as(0, &most, Action::Force).expect("at once");
+        }
+    }
+}
+
+#[test]
+fn what_was_forced_beyond_the_limit_is_not_given_back_as_tokens() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    let much = process.matched(&[("window", "g", 1000)]);
+    process.ask_as(0, &much, Action::Force).expect("at once");
+    process.ask_as(0, &much, Action::GiveBack).expect("at once");
+    let one = process.matched(&[("window", "g", 1)]);
+    assert_eq!(process.ask_as(0, &one, Action::Take), None, "nothing has been granted yet");
+}
+
+#[test]
+fn more_waiting_questions_than_may_wait_are_refused_whatever_the_policy() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    for rule in ["window", "open"] {
+        let matched = process.matched(&[(rule, "q", 1)]);
+        for _ in 0..crate::lease::WAITERS_MAX {
+            assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+        }
+        let verdict = process.ask_as(0, &matched, Action::Take).expect("at once");
+        assert_eq!((verdict.is_allowed, verdict.reason), (false, Reason::Overload), "{rule}");
     }
 }

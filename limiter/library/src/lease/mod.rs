@@ -22,8 +22,9 @@ use crate::store::{StoreCall, StoreCommand, StoreView};
 use crate::time::{NEVER, NS_PER_MS, Now};
 use crate::window::Window;
 use outage::Outage;
+pub use reply::can_be_leased;
 
-/// Waiting questions of one key. Who comes when so many wait is answered as if the store were silent.
+/// Waiting questions of one key. Who comes when so many wait is refused.
 pub const WAITERS_MAX: usize = 1024;
 /// How often demand is measured.
 pub const TICK_MS: u64 = 10;
@@ -133,13 +134,27 @@ impl Effects<'_> {
     }
 }
 
+/// What an answer is by.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Decided {
+    /// The limit.
+    #[default]
+    Limit,
+    /// This node's share of the limit, as the store cannot be asked.
+    Share,
+    /// The rule's policy, `open` or `closed`: what the limit would say is not known.
+    Policy,
+    /// Too much waits.
+    Overload,
+}
+
 /// What a lease says to one question.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The limit's answer.
     pub outcome: Outcome,
-    /// It is a guess, as the store could not be asked.
-    pub is_without_store: bool,
+    /// What it is by.
+    pub by: Decided,
 }
 
 /// A call that is on its way.
@@ -288,7 +303,7 @@ impl Lease {
         self.bring_up_to_date(terms);
         if cost > terms.limit.burst {
             let never = Outcome { retry_after_ns: NEVER, ..self.outcome(false, terms) };
-            return Some(Answer { outcome: never, is_without_store: false });
+            return Some(Answer { outcome: never, by: Decided::Limit });
         }
         self.idle_ticks = 0;
         let is_open = terms.window.is_some();
@@ -300,8 +315,7 @@ impl Lease {
         if is_open && self.is_exhausted(terms.now) {
             return Some(self.said(false, terms));
         }
-        let is_without_store = matches!(terms.store, StoreUse::Down | StoreUse::Learning);
-        if is_without_store || self.waiters.len() >= WAITERS_MAX {
+        if matches!(terms.store, StoreUse::Down | StoreUse::Learning) {
             let answer = self.take_without_store(cost, terms, effects.memory);
             self.consider_asking(terms, effects);
             return Some(answer);
@@ -317,6 +331,10 @@ impl Lease {
             self.consider_asking(terms, effects);
             return Some(self.said(true, terms));
         }
+        if self.waiters.len() >= WAITERS_MAX {
+            // Not by the policy: an ask for all that is left is on its way.
+            return Some(Answer { outcome: self.outcome(false, terms), by: Decided::Overload });
+        }
         self.waiters.push_back(Waiter { asker, cost });
         self.consider_asking(terms, effects);
         None
@@ -331,7 +349,9 @@ impl Lease {
         if cost > terms.limit.burst {
             answer.outcome.retry_after_ns = NEVER;
         }
-        answer.is_without_store = !terms.view.is_up;
+        if !terms.view.is_up {
+            answer.by = Decided::Policy;
+        }
         answer
     }
 
@@ -342,8 +362,7 @@ impl Lease {
         let from_balance = amount.min(self.balance);
         self.spend(from_balance);
         let owed = amount - from_balance;
-        self.owe(owed, terms);
-        self.spent += owed;
+        self.spent += self.owe(owed, terms);
         self.consider_asking(terms, effects);
     }
 
@@ -431,7 +450,7 @@ impl Lease {
     pub fn release_waiters(&mut self, effects: &mut Effects<'_>) {
         let outcome = Outcome { is_allowed: true, ..Outcome::default() };
         for waiter in self.waiters.drain(..) {
-            effects.answers.push((waiter.asker, Answer { outcome, is_without_store: false }));
+            effects.answers.push((waiter.asker, Answer { outcome, by: Decided::Limit }));
         }
     }
 
@@ -467,9 +486,11 @@ impl Lease {
         self.window.start_ms += 1;
     }
 
-    /// Adds to what is owed, up to as much as the limit can ever pay at once.
-    fn owe(&mut self, amount: u64, terms: &Terms<'_>) {
-        self.debt = self.debt.max((self.debt + amount).min(terms.limit.burst));
+    /// Adds to what is owed, up to as much as the limit can ever pay at once; says how much that was.
+    fn owe(&mut self, amount: u64, terms: &Terms<'_>) -> u64 {
+        let before = self.debt;
+        self.debt = before.max((before + amount).min(terms.limit.burst));
+        self.debt - before
     }
 
     fn spend(&mut self, cost: u64) {
@@ -585,7 +606,7 @@ impl Lease {
     }
 
     fn said(&self, is_allowed: bool, terms: &Terms<'_>) -> Answer {
-        Answer { outcome: self.outcome(is_allowed, terms), is_without_store: false }
+        Answer { outcome: self.outcome(is_allowed, terms), by: Decided::Limit }
     }
 
     fn outcome(&self, is_allowed: bool, terms: &Terms<'_>) -> Outcome {

@@ -6,7 +6,7 @@
 //! now and then does not begin a share anew: what was spent of it stays spent until it comes back with
 //! time.
 
-use super::{Answer, Effects, Lease, Terms};
+use super::{Answer, Decided, Effects, Lease, Terms};
 use crate::algorithm::{Cell, Memory, Spread, State};
 use crate::model::{Limit, OnStoreFailure};
 use crate::time::Now;
@@ -52,6 +52,10 @@ impl Lease {
             self.spend(cost);
             return self.said(true, terms);
         }
+        let by = match terms.on_failure {
+            OnStoreFailure::Share => Decided::Share,
+            OnStoreFailure::Open | OnStoreFailure::Closed => Decided::Policy,
+        };
         let outcome = match terms.on_failure {
             OnStoreFailure::Open => self.outcome(true, terms),
             OnStoreFailure::Closed => self.outcome(false, terms),
@@ -71,7 +75,7 @@ impl Lease {
                 outcome
             }
         };
-        Answer { outcome, is_without_store: true }
+        Answer { outcome, by }
     }
 
     fn begin_outage(&mut self, terms: &Terms<'_>, memory: &mut Memory) -> &mut Outage {

@@ -11,6 +11,8 @@ use crate::store::{StoreCommand, StoreReply};
 use crate::time::{NS_PER_MS, NS_PER_S};
 use crate::window::Window;
 
+/// The largest number that the store counts with.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// A window's counter outlives it for so long, for those whose clocks are behind.
 const GRACE_MS: u64 = 3000;
 
@@ -18,7 +20,9 @@ impl Lease {
     /// The key of a window's counter. All keys of one limit's key have one hash tag.
     fn counter_key(&self, window: Window, terms: &Terms<'_>) -> Vec<u8> {
         let mut key = self.tagged_key(terms);
-        key.extend_from_slice(format!(":{}", window.start_ms).as_bytes());
+        // A window of another length is another one, also if it begins at the same time.
+        let length_ms = window.end_ms - window.start_ms;
+        key.extend_from_slice(format!(":{}/{length_ms}", window.start_ms).as_bytes());
         key
     }
 
@@ -309,14 +313,31 @@ fn mark_key(counter: &[u8]) -> Vec<u8> {
     [counter, b":lost"].concat()
 }
 
-/// A rate in tokens and whole milliseconds: the same if its period has no part of one, else as near
-/// below it as a period of a second and more can tell.
+/// A rate in tokens and whole milliseconds, in the smallest numbers: the same if its period has no part of
+/// a millisecond, else as near below it as a period of a second and more can tell.
 fn rate_in_ms(limit: &Limit) -> (u64, u64) {
-    if limit.period_ns.is_multiple_of(NS_PER_MS) {
-        return (limit.count, limit.period_ns / NS_PER_MS);
+    let times = match limit.period_ns.is_multiple_of(NS_PER_MS) {
+        true => 1,
+        false => NS_PER_S.div_ceil(limit.period_ns),
+    };
+    let period_ns = u128::from(limit.period_ns) * u128::from(times);
+    let period_ms = u64::try_from(period_ns.div_ceil(u128::from(NS_PER_MS))).unwrap_or(u64::MAX);
+    let count = limit.count.saturating_mul(times);
+    let divisor = greatest_common_divisor(count, period_ms);
+    (count / divisor, period_ms / divisor)
+}
+
+fn greatest_common_divisor(mut larger: u64, mut smaller: u64) -> u64 {
+    while smaller > 0 {
+        (larger, smaller) = (smaller, larger % smaller);
     }
-    let times = NS_PER_S.div_ceil(limit.period_ns);
-    let period_ms =
-        (u128::from(limit.period_ns) * u128::from(times)).div_ceil(u128::from(NS_PER_MS));
-    (limit.count * times, u64::try_from(period_ms).unwrap_or(u64::MAX))
+    larger.max(1)
+}
+
+/// Whether a bucket's numbers are such that the store can count in them: it counts in doubles.
+#[must_use]
+pub fn can_be_leased(limit: &Limit) -> bool {
+    let (count, period_ms) = rate_in_ms(limit);
+    let is_bucket = limit.algorithm.spread == Spread::Bucket;
+    !is_bucket || (count <= NUMBER_MAX && limit.burst.saturating_mul(period_ms) <= NUMBER_MAX)
 }

@@ -37,7 +37,7 @@ use self::endpoints::Endpoints;
 use self::key::KeyWriter;
 use self::view::View;
 use crate::algorithm::FIXED_WINDOW;
-use crate::model::{EntryValue, KeyPart, LIMITS_PER_CHECK_MAX, Rule, canonical};
+use crate::model::{AMOUNT_MAX, EntryValue, KeyPart, LIMITS_PER_CHECK_MAX, Rule, canonical};
 use crate::request::{Access, GivenLimit, Item, LimitRef, Matched, Request};
 
 pub use self::descriptors::{DESCRIPTORS_MAX, ENTRIES_MAX, TEXT_BYTES_MAX};
@@ -263,6 +263,8 @@ impl RuleSet {
             LimitRef::Rule(slot) => slot,
             LimitRef::Given(_) => NO_SLOT,
         };
+        // More than can ever fit is as good as the least of that, and cannot overflow anything.
+        let cost = cost.min(AMOUNT_MAX + 1);
         let hash = key::hash(&self.hasher, slot, &out.text[text.clone()]);
         out.items.push(Item { limit, hash, cost, text, descriptor });
         Ok(())

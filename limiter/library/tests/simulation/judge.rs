@@ -296,6 +296,7 @@ fn parse(key: &[u8]) -> Option<(usize, u64, u64)> {
     let (name, rest) = text.strip_prefix("rl:{")?.split_once('}')?;
     let (rule, number) = name.split_once(':')?;
     let rule = RULE_NAMES.iter().position(|known| *known == rule)?;
-    let start_ms = rest.strip_prefix(':').and_then(|start| start.parse().ok()).unwrap_or(0);
+    let start = rest.strip_prefix(':').and_then(|rest| rest.split_once('/'));
+    let start_ms = start.and_then(|(start, _)| start.parse().ok()).unwrap_or(0);
     Some((rule, number.parse().ok()?, start_ms))
 }

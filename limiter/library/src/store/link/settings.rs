@@ -57,6 +57,12 @@ impl NodeId {
         Self(format!("{random:032x}"))
     }
 
+    /// The name of one core of it: each core counts its own calls, by which the store tells late ones.
+    #[must_use]
+    pub fn of_core(&self, core: usize) -> Self {
+        Self(format!("{}-{core}", self.0))
+    }
+
     /// As it stands in commands.
     #[must_use]
     pub fn as_str(&self) -> &str {
