@@ -1,6 +1,6 @@
-//! Job: hold docs/limiter.md to the program: its examples load, and it names every key, option and
-//! algorithm. In: the page, docs/deploy/limits.toml, which has every key, and the readers of keys. Out:
-//! failures. Invariant: nothing is started but `--help`.
+//! Job: hold docs/limiter.md to the program: its examples load, and it names every key, option, algorithm
+//! and metric. In: the page, docs/deploy/limits.toml, which has every key, the readers of keys and the
+//! writer of metrics. Out: failures. Invariant: nothing is started but `--help`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -23,6 +23,8 @@ const READERS: [&str; 6] = [
 ];
 /// How they are read.
 const CALLS: [&str; 5] = ["set", "get", "list", "filled_list", "table"];
+/// Where metrics are written.
+const METRICS: &str = include_str!("../src/admin/metrics.rs");
 
 #[test]
 fn the_examples_are_right() {
@@ -68,6 +70,19 @@ fn keys_read(text: &str) -> impl Iterator<Item = String> {
 #[test]
 fn every_algorithm_is_explained() {
     assert_rows(ALGORITHMS.iter().map(|algorithm| algorithm.name.to_owned()));
+}
+
+#[test]
+fn every_metric_is_explained_and_no_other() {
+    // Every other piece is between quotes.
+    let texts = METRICS.split('"').skip(1).step_by(2);
+    let written: BTreeSet<&str> =
+        texts.filter(|text| text.starts_with("ringlet_limiter_")).collect();
+    assert!(written.len() > 25, "only {written:?}");
+    let rows = PAGE.split("\n| `").skip(1).filter_map(|row| row.split_once('`'));
+    let explained: BTreeSet<&str> =
+        rows.map(|(name, _)| name).filter(|name| name.starts_with("ringlet_limiter_")).collect();
+    assert_eq!(explained, written);
 }
 
 #[test]
