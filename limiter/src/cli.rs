@@ -193,7 +193,11 @@ fn explained(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let first = arguments.get(1).filter(|_| {
         matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument)
     });
-    match first.and_then(|first| command_meant(Path::new(first))) {
+    let is_command = |first: &OsString| {
+        Arguments::command().get_subcommands().any(|command| *first == *command.get_name())
+    };
+    let meant = first.filter(|first| !is_command(first));
+    match meant.and_then(|first| command_meant(Path::new(first))) {
         Some(hint) => Arguments::command().error(error.kind(), hint),
         None => error,
     }
@@ -297,6 +301,7 @@ mod tests {
             ("import envoy", "<FILE>"),
             ("chekc a.toml", "did you mean the command `ringlet-limiter check`?"),
             ("imprt nginx a", "did you mean the command `ringlet-limiter import`?"),
+            ("check a b", "unexpected argument 'b'"),
             ("a.toml b.toml", "b.toml"),
             ("--cores 9999", "not a number from 0 to 1024"),
         ] {
