@@ -25,8 +25,8 @@ use ringlet_runtime::{clock, memory};
 use self::document::ProcessFacts;
 use self::history::History;
 use self::totals::Totals;
+use crate::control::ControlCommand;
 use crate::limits::{HANGING_MS, RELOAD_TIMEOUT_MS};
-use crate::process::ControlCommand;
 use crate::shared::{Shared, lock};
 
 /// The running admin listener. It ends when this is dropped.

@@ -7,14 +7,17 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
-use ringlet_base::config::{address, bind_address, nearest, tcp_bind_address};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use ringlet_base::config::{
+    address, bind_address, nearest, shown, suggestion, tcp_bind_address,
+};
 use ringlet_limit::config::{key_part, read_rate};
 use ringlet_limit::model::KeyPart;
 
 use crate::config::{
-    ADMIN_ADDRESS, CORES_MAX, GRPC_ADDRESS, HTTP_ADDRESS, Options, OptionsRule, Problems,
-    RESP_ADDRESS, Source,
+    ADMIN_ADDRESS, CORES_MAX, GRPC_ADDRESS, HTTP_ADDRESS, Options, OptionsRule, RESP_ADDRESS,
+    Source,
 };
 
 /// What is asked for.
@@ -112,7 +115,7 @@ struct Run {
     #[arg(long, value_name = "RATE", value_parser = read_rate)]
     rate: Option<(u64, u64)>,
     /// What the rate is counted by: ip, host, method, path or header:NAME; repeatable
-    #[arg(long, value_name = "PART", value_parser = key_part, requires = "rate")]
+    #[arg(long, value_name = "PART", value_parser = counted_by, requires = "rate")]
     by: Vec<KeyPart>,
     /// Where to speak HTTP: HOST:PORT, :PORT for all addresses, or unix:PATH; repeatable
     #[arg(long, value_name = "ADDRESS", value_parser = bind_address, default_value = HTTP_ADDRESS)]
@@ -137,6 +140,19 @@ struct Run {
 /// Options that say what a file says.
 const WITHOUT_FILE: [&str; 6] = ["rate", "by", "listen", "grpc", "resp", "store"];
 
+/// What `--by` takes: no descriptor, as the rule of an option has none to match.
+fn counted_by(text: &str) -> Result<KeyPart, String> {
+    const PLAIN: [&str; 4] = ["ip", "host", "method", "path"];
+    if PLAIN.contains(&text) || text.starts_with("header:") {
+        return key_part(text);
+    }
+    let hint = suggestion(text, PLAIN);
+    Err(format!(
+        "\"{}\" is none of `ip`, `host`, `method`, `path`, `header:NAME`{hint}",
+        shown(text)
+    ))
+}
+
 /// An address or nowhere.
 #[derive(Clone, Debug, PartialEq)]
 struct Place(Option<String>);
@@ -159,7 +175,9 @@ fn cores(text: &str) -> Result<usize, String> {
 /// # Errors
 /// Clap's, which are also its help and its version.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let Arguments { command, run } = Arguments::try_parse_from(arguments)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let Arguments { command, run } =
+        Arguments::try_parse_from(&arguments).map_err(|error| explained(error, &arguments))?;
     Ok(match command {
         Some(Command::Check { file }) => Invocation::Check(file),
         Some(Command::Import { from: Import::Envoy { files } }) => Invocation::ImportEnvoy(files),
@@ -168,6 +186,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         Some(Command::Top { address, once }) => Invocation::Top { address, once },
         None => Invocation::Run(source(run)),
     })
+}
+
+/// Of a command that is misspelt clap says that the file of such a name conflicts with what follows.
+fn explained(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let first = arguments.get(1).filter(|_| {
+        matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument)
+    });
+    let is_command = |first: &OsString| {
+        Arguments::command().get_subcommands().any(|command| *first == *command.get_name())
+    };
+    let meant = first.filter(|first| !is_command(first));
+    match meant.and_then(|first| command_meant(Path::new(first))) {
+        Some(hint) => Arguments::command().error(error.kind(), hint),
+        None => error,
+    }
 }
 
 fn source(run: Run) -> Source {
@@ -181,16 +214,13 @@ fn source(run: Run) -> Source {
     Source::Options(Options { listen, grpc, resp, admin, store, rule, cores })
 }
 
-/// What is wrong with a configuration, for a terminal: each problem on a line of its own, after the
-/// name of what was read.
+/// What to say beside a failure to read the source: a file that is not there may be a command misspelt.
 #[must_use]
-pub fn problem_text(source: &Source, problems: &Problems) -> String {
-    let mut lines: Vec<String> =
-        problems.iter().map(|problem| format!("{source}: {problem}")).collect();
-    if let Source::File { path, .. } = source {
-        lines.extend(command_meant(path));
+pub fn hint(source: &Source) -> Option<String> {
+    match source {
+        Source::File { path, .. } => command_meant(path),
+        Source::Options(_) => None,
     }
-    lines.join("\n")
 }
 
 /// What to say about a file that is not there and whose name looks like a command.
@@ -262,11 +292,17 @@ mod tests {
         for (text, part) in [
             ("--rate 5", "'--rate <RATE>': \"5\" is not a rate such as \"100/m\""),
             ("--rate 5/m --by pi", "did you mean `ip`?"),
+            ("--rate 5/m --by descriptor:x", "is none of `ip`, `host`, `method`, `path`, `header:NAME`"),
+            ("--rate 5/m --by header:", "\"\" is not a token"),
             ("--by ip", "--rate <RATE>"),
             ("--listen 8090", "\"8090\" has no port"),
             ("a.toml --rate 5/m", "cannot be used with"),
             ("a.toml --listen :80", "cannot be used with"),
             ("import envoy", "<FILE>"),
+            ("chekc a.toml", "did you mean the command `ringlet-limiter check`?"),
+            ("imprt nginx a", "did you mean the command `ringlet-limiter import`?"),
+            ("check a b", "unexpected argument 'b'"),
+            ("a.toml b.toml", "b.toml"),
             ("--cores 9999", "not a number from 0 to 1024"),
         ] {
             let error = parse(words(text)).expect_err(text).to_string();
@@ -277,7 +313,9 @@ mod tests {
     #[test]
     fn a_command_that_is_misspelt_is_named() {
         let source = Source::File { path: "chekc".into(), cores: None, admin: None };
-        let text = problem_text(&source, &Problems::one("cannot read chekc"));
-        assert!(text.ends_with("did you mean the command `ringlet-limiter check`?"), "{text}");
+        let meant = "did you mean the command `ringlet-limiter check`?";
+        assert_eq!(hint(&source).as_deref(), Some(meant));
+        let source = Source::File { path: "./chekc".into(), cores: None, admin: None };
+        assert_eq!(hint(&source), None);
     }
 }

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod control;
 pub mod core;
 pub mod core_loop;
 pub mod desk;

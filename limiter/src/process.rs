@@ -1,150 +1,38 @@
 //! The process: from a checked configuration to an orderly end.
 //!
-//! Job: preflight, sockets, threads, signals, reload. In: a configuration, and where the next one comes
-//! from. Out: runs until it is told to stop. Invariant: a core serves only when every core is there; a
-//! configuration that cannot be taken up leaves everything as it was.
+//! Job: preflight, sockets, threads. In: a configuration, and where the next one comes from. Out: runs
+//! until it is told to stop. Invariant: a core serves only when every core is there.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::bounded;
 use ringlet_base::random::Random;
 use ringlet_limit::engine::outbox::{Post, queue_places};
 use ringlet_limit::rules::RuleSet;
 use ringlet_limit::store::link::NodeId;
 use ringlet_limit::time::Now;
 use ringlet_limit_carrier::station::{Crew, Station};
-use ringlet_runtime::control::{Control, ControlHandler};
+use ringlet_runtime::control::Control;
 use ringlet_runtime::listen::listen_on;
 use ringlet_runtime::log::writer::{self, LogHandle};
 use ringlet_runtime::mesh::{Inbox, Mesh};
 use ringlet_runtime::ring::{NetRing, RingSettings};
-use ringlet_runtime::signals::{HangUp, Signal, Signals};
+use ringlet_runtime::signals::{HangUp, Signals};
 use ringlet_runtime::{clock, cores, preflight};
 
 use crate::admin;
 use crate::audit::{AuditLog, LostLines};
-use crate::config::model::{Configuration, Global, Listener, LogTarget};
+use crate::config::model::{Configuration, Listener, LogTarget};
 use crate::config::summary;
+use crate::control::{ControlCommand, Controller, front_settings};
 use crate::core::{Core, LocalListener};
 use crate::core_loop;
 use crate::desk::Office;
-use crate::front::FrontSettings;
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, TICK_BUSY_MS};
 use crate::origin::{FileWatch, Origin};
 use crate::shared::{ListenerShared, Shared, Snapshot, lock};
-
-/// What the control thread can be asked for, with where to say what has come of it.
-#[derive(Debug)]
-pub enum ControlCommand {
-    /// Read the configuration anew.
-    Reload(Sender<Result<String, String>>),
-}
-
-struct Controller {
-    shared: Arc<Shared>,
-    origin: Arc<Origin>,
-    hash_seed: u64,
-    log: LogHandle<LostLines>,
-    /// What the process was started with: what only a restart changes.
-    first: Configuration,
-    /// Where denials go.
-    log_target: LogTarget,
-}
-
-impl Controller {
-    fn reload(&mut self) -> Result<String, String> {
-        let said = self.origin.load().and_then(|configuration| self.take_up(&configuration));
-        let said = said.map_err(|error| format!("the rules stay as they were: {error}"));
-        match &said {
-            Ok(said) => tracing::info!("{said}"),
-            Err(said) => {
-                tracing::error!("{said}");
-                // The file may have been renamed nevertheless.
-                self.log.open(self.log_target.clone());
-            }
-        }
-        self.shared.note_reload(clock::wall_clock_ms() / 1000, &said);
-        said
-    }
-
-    fn take_up(&mut self, configuration: &Configuration) -> Result<String, String> {
-        self.check_restart(configuration)?;
-        let former = self.shared.snapshot();
-        let rules = RuleSet::compile(&configuration.rules, Some(&former.rules), self.hash_seed)?;
-        let fronts = self.fronts(configuration)?;
-        let (generation, count) = (rules.generation(), configuration.rules.rules.len());
-        self.log_target.clone_from(&configuration.global.audit_log);
-        // First, as those who take the snapshot up may have lines for it.
-        self.log.open(self.log_target.clone());
-        let is_audited = self.log_target != LogTarget::Off;
-        self.shared.publish(Snapshot { rules: Arc::new(rules), fronts, is_audited });
-        Ok(format!("generation {generation} of the rules is in use: {count} rules"))
-    }
-
-    /// Refuses what cannot change while the process runs.
-    fn check_restart(&self, configuration: &Configuration) -> Result<(), String> {
-        let (first, now) = (&self.first, configuration);
-        let audit_log = first.global.audit_log.clone();
-        if first.store != now.store {
-            return Err("another store needs a restart".to_owned());
-        }
-        if first.global != (Global { audit_log, ..now.global.clone() }) {
-            return Err("another [global] needs a restart, but for audit_log".to_owned());
-        }
-        Ok(())
-    }
-
-    /// What the listeners that there are shall say from now on. Their addresses stay.
-    fn fronts(&self, configuration: &Configuration) -> Result<Vec<Arc<FrontSettings>>, String> {
-        let same = |shared: &ListenerShared, listener: &&Listener| {
-            shared.binds == listener.binds && shared.protocol == listener.protocol
-        };
-        let known = &self.shared.listeners;
-        if known.len() != configuration.listeners.len() {
-            return Err("to open or close a listener needs a restart".to_owned());
-        }
-        let found = known.iter().map(|shared| {
-            let listener = configuration.listeners.iter().find(|listener| same(shared, listener));
-            let listener = listener.ok_or_else(|| {
-                let name = &shared.name;
-                format!("another address or protocol for listener {name} needs a restart")
-            })?;
-            Ok(Arc::new(front_settings(listener)))
-        });
-        found.collect()
-    }
-}
-
-impl ControlHandler for Controller {
-    type Command = ControlCommand;
-
-    fn command(&mut self, ControlCommand::Reload(answer): ControlCommand) {
-        // Whoever asked may have given up waiting.
-        let _ = answer.try_send(self.reload());
-    }
-
-    fn signal(&mut self, signal: Signal) {
-        match signal {
-            Signal::Terminate | Signal::Interrupt => {
-                tracing::info!("received {signal:?}: no new connections, questions in flight end");
-                self.shared.stop();
-            }
-            // The log says what has come of it.
-            Signal::HangUp => drop(self.reload()),
-        }
-    }
-}
-
-fn front_settings(listener: &Listener) -> FrontSettings {
-    FrontSettings {
-        domain: listener.domain.clone().unwrap_or_default(),
-        headers: listener.headers,
-        deny_status: listener.deny_status,
-        client: listener.client.clone(),
-    }
-}
 
 /// Runs the limiter until it is told to stop. Errors are for standard error.
 ///

@@ -3,7 +3,7 @@
 //! whole.
 
 use proptest::prelude::*;
-use ringlet_limit::model::{Condition, EntryValue, KeyPart, Rule};
+use ringlet_limit::model::{ClientAddress, Condition, EntryValue, KeyPart, Rule};
 use ringlet_limit::request::{Descriptor, LimitRef, Matched, Request};
 use ringlet_limit::rules::RuleSet;
 
@@ -205,6 +205,7 @@ http {
 fn the_zones_of_nginx_are_buckets_and_shapers_at_their_places() {
     let (text, configuration) = read(nginx(NGINX));
     assert_eq!(configuration.listeners[0].deny_status, Some(429));
+    assert_eq!(configuration.listeners[0].client, ClientAddress::TrustedHops(1));
     let rules = &configuration.rules.rules;
     let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
     assert_eq!(names, ["one", "three", "three-2", "two"]);
@@ -289,6 +290,11 @@ fn what_nginx_would_refuse_or_we_cannot_say_is_told_with_its_line() {
             "line 3: limit_req_status is not a status from 400 to 599\n\
              line 4: limit_req_dry_run is neither on nor off",
         ),
+        (
+            "http {\n    include mime.types;\n    include sites/*;\n}".to_owned(),
+            "line 2: include is not followed, and there is no limit_req beside it: write all of it into one \
+             file with `nginx -T > all.conf`, and import that",
+        ),
         (server("limit_req zone=a"), "line 3: `limit_req` has no `;`"),
     ] {
         assert_eq!(nginx(&text), Err(message.to_owned()), "{text}");
@@ -297,7 +303,7 @@ fn what_nginx_would_refuse_or_we_cannot_say_is_told_with_its_line() {
 
 #[test]
 fn a_comment_never_becomes_a_rule() {
-    let text = "include \"a\n[rule.evil]\nrate = '1/s'\";\n";
+    let text = "limit_conn \"a\n[rule.evil]\nrate = '1/s'\";\n";
     let (text, configuration) = read(nginx(text));
     assert!(configuration.rules.rules.is_empty(), "{text}");
     let name = "a\\u0085b\\nc";

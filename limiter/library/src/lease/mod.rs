@@ -9,8 +9,6 @@
 
 mod outage;
 mod reply;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 
