@@ -102,11 +102,15 @@ impl Core {
             }
             let finished = office.station.take_finished();
             if finished.is_empty() {
-                return;
+                break;
             }
             for (ticket, verdict) in finished {
                 self.on_verdict(ticket, &verdict);
             }
+        }
+        // A core that was idle must not sleep over the deadline of what it has just asked the store.
+        if self.ring.tick_ms() != TICK_BUSY_MS && self.office.station.needs_ticks() {
+            self.ring.set_tick_ms(TICK_BUSY_MS);
         }
     }
 

@@ -102,19 +102,19 @@ fn seconds_are_those_of_redis_cell() {
 
 #[test]
 fn what_cannot_be_asked_is_named() {
-    let usage = "-Cell error: Usage: cl.throttle <key> <max_burst> <count per period> \
+    let usage = "-ERR Cell error: Usage: cl.throttle <key> <max_burst> <count per period> \
                  <period in seconds> [<quantity>]";
     let rows = [
         ("CL.THROTTLE", usage),
         ("CL.THROTTLE k 1 1", usage),
         ("CL.THROTTLE k 1 1 1 1 1", usage),
-        ("CL.THROTTLE k x 1 1", "-Cell error: Couldn't parse as integer: x"),
-        ("CL.THROTTLE k 1 1.5 1", "-Cell error: Couldn't parse as integer: 1.5"),
-        ("CL.THROTTLE k 1 0 1", "-Cell error: Zero rates are not supported"),
-        ("CL.THROTTLE k 1 1 0", "-Cell error: Zero rates are not supported"),
-        ("CL.THROTTLE k 1 1 1 -1", "-Cell error: quantity must be from 0 to 4294967295"),
-        ("CL.THROTTLE k 4294967295 1 1", "-Cell error: max_burst must be from 0 to 4294967294"),
-        ("CL.THROTTLE k 1 1 316224001", "-Cell error: period must be from 0 to 316224000"),
+        ("CL.THROTTLE k x 1 1", "-ERR Cell error: Couldn't parse as integer: x"),
+        ("CL.THROTTLE k 1 1.5 1", "-ERR Cell error: Couldn't parse as integer: 1.5"),
+        ("CL.THROTTLE k 1 0 1", "-ERR Cell error: Zero rates are not supported"),
+        ("CL.THROTTLE k 1 1 0", "-ERR Cell error: Zero rates are not supported"),
+        ("CL.THROTTLE k 1 1 1 -1", "-ERR Cell error: quantity must be from 0 to 4294967295"),
+        ("CL.THROTTLE k 4294967295 1 1", "-ERR Cell error: max_burst must be from 0 to 4294967294"),
+        ("CL.THROTTLE k 1 1 316224001", "-ERR Cell error: period must be from 0 to 316224000"),
         ("THROTTLE burst", "-ERR wrong number of arguments for 'throttle' command"),
         (
             "THROTTLE burst k 99999999999999999999",

@@ -31,24 +31,24 @@ static GCRA: LazyLock<Option<&'static Algorithm>> = LazyLock::new(|| algorithm_b
 pub(super) fn run_cell(call: &mut Call<'_>, reply: &mut Reply<'_>) -> Result<Done, String> {
     let words = call.words;
     if !(5..=6).contains(&words.len()) {
-        return Err("Cell error: Usage: cl.throttle <key> <max_burst> <count per period> \
+        return Err("ERR Cell error: Usage: cl.throttle <key> <max_burst> <count per period> \
                     <period in seconds> [<quantity>]"
             .into());
     }
     let number = |place: usize, name: &str, most: u64| {
         let word = words.get(place).unwrap_or(b"1");
         let given = parse_i64(word).ok_or_else(|| {
-            format!("Cell error: Couldn't parse as integer: {}", String::from_utf8_lossy(word))
+            format!("ERR Cell error: Couldn't parse as integer: {}", String::from_utf8_lossy(word))
         })?;
         let number = u64::try_from(given).ok().filter(|number| *number <= most);
-        number.ok_or_else(|| format!("Cell error: {name} must be from 0 to {most}"))
+        number.ok_or_else(|| format!("ERR Cell error: {name} must be from 0 to {most}"))
     };
     let max_burst = number(2, "max_burst", AMOUNT_MAX - 1)?;
     let count = number(3, "count", AMOUNT_MAX)?;
     let period_s = number(4, "period", PERIOD_S_MAX)?;
     let cost = number(5, "quantity", AMOUNT_MAX)?;
     if count == 0 || period_s == 0 {
-        return Err("Cell error: Zero rates are not supported".into());
+        return Err("ERR Cell error: Zero rates are not supported".into());
     }
     let Some(algorithm) = *GCRA else { return Err("ERR there is no algorithm gcra".into()) };
     let (period_ns, burst) = (period_s * NS_PER_S, max_burst + 1);
