@@ -11,7 +11,7 @@ use crate::algorithm::{Cell, Outcome, Spread};
 use crate::lease::{Answer, Asker, Effects, Lease, StoreUse, TICK_MS, Terms};
 use crate::model::OnStoreFailure;
 use crate::request::{Action, LimitRef};
-use crate::time::{NEVER, Now};
+use crate::time::{NEVER, NS_PER_MS, Now};
 use crate::window::{Window, window_at};
 
 /// A core that asks so often for one key within a tick is lent tokens.
@@ -48,7 +48,7 @@ fn unlimited() -> Answer {
 
 /// A question that cannot be answered, as there is no place for it.
 fn overloaded() -> Answer {
-    let retry_after_ns = TICK_MS * crate::time::NS_PER_MS;
+    let retry_after_ns = TICK_MS * NS_PER_MS;
     let outcome = Outcome { retry_after_ns, ..Outcome::default() };
     Answer { outcome, is_without_store: true }
 }
@@ -184,16 +184,6 @@ impl Engine {
             self.busy.push(key.hash);
         }
         true
-    }
-
-    /// Forgets leases that nobody uses; if that is not enough, those that hold nothing.
-    fn make_room(&mut self, now: Now) {
-        let now = self.clocks(now).store;
-        for in_need in [false, true] {
-            if self.leases.len() * 10 > self.settings.leases_max * 9 {
-                self.leases.retain(|_, one| !one.lease.is_forgettable(now, in_need));
-            }
-        }
     }
 
     /// Calls `act` with a lease and what it needs to know.

@@ -392,3 +392,26 @@ fn what_others_count_again_hides_no_loss() {
         assert_eq!(told.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), again);
     }
 }
+
+#[test]
+fn leases_that_cannot_be_forgotten_are_not_looked_through_for_each_key() {
+    let mut process = Process::new(1, true);
+    process.has_waited();
+    process.set_store(false);
+    let is_allowed = |process: &mut Process, key: &str| {
+        let matched = process.matched(&[("bucket", key, 1)]);
+        process.ask_as(0, &matched, Action::Take).expect("at once").is_allowed
+    };
+    let full = |process: &mut Process, keys: &str| {
+        (0..200).filter(|key| is_allowed(process, &format!("{keys}{key}"))).count()
+    };
+    assert_eq!(full(&mut process, "a"), 100, "as many as there is room for");
+    // One token of a share comes back in 4 s: a moment before, nothing can be forgotten.
+    let begun = process.now;
+    process.now = begun.after_ns(3_990 * NS_PER_MS);
+    assert_eq!(full(&mut process, "b"), 0);
+    process.now = begun.after_ns(4_010 * NS_PER_MS);
+    assert_eq!(full(&mut process, "c"), 0, "it was looked for not long ago");
+    process.now = begun.after_ns(4_090 * NS_PER_MS);
+    assert_eq!(full(&mut process, "d"), 100);
+}
