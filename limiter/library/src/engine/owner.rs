@@ -62,7 +62,7 @@ impl Engine {
                 let found = self.find(&key.limit);
                 let answer = self.ask_owned(Owned::from(&key), found, action, cost, asker, now);
                 if action == Action::Take {
-                    self.note_heat(&key, asker.core, answer.as_ref(), now);
+                    self.note_heat(&key, cost, asker.core, answer.as_ref(), now);
                 }
                 if let Some(answer) = answer {
                     self.messages.push((asker.core, Message::Answer { asker, answer }));
@@ -273,7 +273,7 @@ impl Engine {
         }
     }
 
-    fn note_heat(&mut self, key: &Key, core: usize, answer: Option<&Answer>, now: Now) {
+    fn note_heat(&mut self, key: &Key, cost: u64, core: usize, answer: Option<&Answer>, now: Now) {
         let is_full = self.heat.len() >= HEAT_MAX;
         let questions = match self.heat.get_mut(&(key.hash, core)) {
             Some(questions) => questions,
@@ -284,18 +284,19 @@ impl Engine {
         let wanted = 2 * *questions;
         if *questions % HOT_QUESTIONS == 0 {
             let refusal = answer.map(|answer| answer.outcome).filter(|said| !said.is_allowed);
+            let refusal = refusal.map(|said| (cost, said));
             self.lend(key.hash, key.limit, core, wanted, refusal, now);
         }
     }
 
-    /// Lends what can be spared, or says how long a refusal holds.
+    /// Lends what can be spared, or says how long the refusal of a cost holds.
     fn lend(
         &mut self,
         hash: u64,
         limit: LimitRef,
         core: usize,
         wanted: u64,
-        refusal: Option<Outcome>,
+        refusal: Option<(u64, Outcome)>,
         now: Now,
     ) {
         let has_store = self.settings.has_store;
@@ -311,7 +312,8 @@ impl Engine {
             self.loan_of_state(hash, number, wanted, window, now)
         };
         let Some(mut loan) = loan else { return };
-        if let Some(refusal) = refusal.filter(|_| loan.tokens == 0) {
+        if let Some((cost, refusal)) = refusal.filter(|_| loan.tokens == 0) {
+            loan.refused_cost = cost;
             loan.refused_until_ns = refused_until_ns(&refusal, now, TICK_MS);
         }
         if loan.tokens > 0 || loan.refused_until_ns > 0 {
@@ -330,6 +332,7 @@ impl Engine {
                 is_leased: true,
                 expires_ns: lease.expires_ns(),
                 refused_until_ns: 0,
+                refused_cost: 0,
                 remaining: outcome.remaining.max(tokens),
                 reset_at_ns: now.monotonic_ns.saturating_add(outcome.reset_after_ns),
             });
@@ -362,6 +365,7 @@ impl Engine {
             is_leased: false,
             expires_ns: NEVER,
             refused_until_ns: 0,
+            refused_cost: 0,
             remaining: outcome.remaining,
             reset_at_ns: now.monotonic_ns.saturating_add(outcome.reset_after_ns),
         })

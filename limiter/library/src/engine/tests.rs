@@ -415,3 +415,19 @@ fn leases_that_cannot_be_forgotten_are_not_looked_through_for_each_key() {
     process.now = begun.after_ns(4_090 * NS_PER_MS);
     assert_eq!(full(&mut process, "d"), 100);
 }
+
+#[test]
+fn a_refusal_that_is_repeated_without_the_owner_is_of_costs_as_large() {
+    let mut process = Process::new(2, false);
+    let matched = process.matched(&[("window", "u", 97)]);
+    let borrower = 1 - process.engines[0].owner(matched.items[0].hash);
+    assert!(process.allows(borrower, "window", "u", 97));
+    for _ in 0..8 {
+        assert!(!process.allows(borrower, "window", "u", 5));
+    }
+    let before = process.carried;
+    assert!(!process.allows(borrower, "window", "u", 5));
+    assert_eq!(process.carried, before, "the owner was not asked");
+    assert!(process.allows(borrower, "window", "u", 3), "so much is left");
+    assert!(!process.allows(borrower, "window", "u", 1));
+}
