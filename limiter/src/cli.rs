@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use ringlet_base::config::{
-    address, bind_address, nearest, shown, suggestion, tcp_bind_address,
-};
+use ringlet_base::config::{address, bind_address, nearest, shown, suggestion, tcp_bind_address};
 use ringlet_limit::config::{key_part, read_rate};
 use ringlet_limit::model::KeyPart;
 
@@ -292,7 +290,10 @@ mod tests {
         for (text, part) in [
             ("--rate 5", "'--rate <RATE>': \"5\" is not a rate such as \"100/m\""),
             ("--rate 5/m --by pi", "did you mean `ip`?"),
-            ("--rate 5/m --by descriptor:x", "is none of `ip`, `host`, `method`, `path`, `header:NAME`"),
+            (
+                "--rate 5/m --by descriptor:x",
+                "is none of `ip`, `host`, `method`, `path`, `header:NAME`",
+            ),
             ("--rate 5/m --by header:", "\"\" is not a token"),
             ("--by ip", "--rate <RATE>"),
             ("--listen 8090", "\"8090\" has no port"),

@@ -57,9 +57,7 @@ fn start(source: Source) -> ExitCode {
 fn check(source: &Source) -> ExitCode {
     match source.load() {
         Ok(configuration) => say(&config::effective(&configuration)),
-        Err(problems) => {
-            fail_with(&config::problem_text(source, &problems), cli::hint(source))
-        }
+        Err(problems) => fail_with(&config::problem_text(source, &problems), cli::hint(source)),
     }
 }
 

@@ -93,7 +93,7 @@ impl Loans {
             let outcome = Outcome { is_allowed, remaining, reset_after_ns, ..Outcome::default() };
             return Some(Answer { outcome, by: Decided::Limit });
         }
-        if now.monotonic_ns < loan.refused_until_ns {
+        if cost >= loan.refused_cost && now.monotonic_ns < loan.refused_until_ns {
             borrowed.idle_ticks = 0;
             let retry_after_ns = loan.refused_until_ns - now.monotonic_ns;
             let outcome =

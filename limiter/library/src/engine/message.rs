@@ -95,6 +95,8 @@ pub struct Loan {
     pub expires_ns: u64,
     /// Until then the owner would refuse.
     pub refused_until_ns: u64,
+    /// What costs at least so much: less may be there.
+    pub refused_cost: u64,
     /// What the owner had left.
     pub remaining: u64,
     /// When the key would be as if unused.

@@ -16,6 +16,7 @@ pub mod outbox;
 mod owner;
 mod part;
 pub mod pending;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -94,6 +95,8 @@ pub struct Engine {
     table: Table,
     leases: AHashMap<u64, Leased>,
     busy: Vec<u64>,
+    /// When it may be worth it again to look for leases that can be forgotten.
+    sweeps_again_ns: u64,
     /// For windows and shares of leases.
     memory: Memory,
     asks: AHashMap<u64, u64>,
@@ -133,6 +136,7 @@ impl Engine {
             given: GivenLimits::default(),
             leases: AHashMap::new(),
             busy: Vec::new(),
+            sweeps_again_ns: 0,
             memory: Memory::default(),
             asks: AHashMap::new(),
             next_call: 1,

@@ -11,7 +11,7 @@ use crate::algorithm::{Cell, Outcome, Spread};
 use crate::lease::{Answer, Asker, Decided, Effects, Lease, StoreUse, TICK_MS, Terms};
 use crate::model::OnStoreFailure;
 use crate::request::{Action, LimitRef};
-use crate::time::{NEVER, Now};
+use crate::time::{NEVER, NS_PER_MS, Now};
 use crate::window::{Window, window_at};
 
 /// A core that asks so often for one key within a tick is lent tokens.
@@ -48,7 +48,7 @@ fn unlimited() -> Answer {
 
 /// A question that cannot be answered, as there is no place for it.
 fn overloaded() -> Answer {
-    let retry_after_ns = TICK_MS * crate::time::NS_PER_MS;
+    let retry_after_ns = TICK_MS * NS_PER_MS;
     let outcome = Outcome { retry_after_ns, ..Outcome::default() };
     Answer { outcome, by: Decided::Overload }
 }
@@ -62,7 +62,7 @@ impl Engine {
                 let found = self.find(&key.limit);
                 let answer = self.ask_owned(Owned::from(&key), found, action, cost, asker, now);
                 if action == Action::Take {
-                    self.note_heat(&key, asker.core, answer.as_ref(), now);
+                    self.note_heat(&key, cost, asker.core, answer.as_ref(), now);
                 }
                 if let Some(answer) = answer {
                     self.messages.push((asker.core, Message::Answer { asker, answer }));
@@ -186,16 +186,6 @@ impl Engine {
         true
     }
 
-    /// Forgets leases that nobody uses; if that is not enough, those that hold nothing.
-    fn make_room(&mut self, now: Now) {
-        let now = self.clocks(now).store;
-        for in_need in [false, true] {
-            if self.leases.len() * 10 > self.settings.leases_max * 9 {
-                self.leases.retain(|_, one| !one.lease.is_forgettable(now, in_need));
-            }
-        }
-    }
-
     /// Calls `act` with a lease and what it needs to know.
     pub(super) fn with_lease(
         &mut self,
@@ -283,7 +273,7 @@ impl Engine {
         }
     }
 
-    fn note_heat(&mut self, key: &Key, core: usize, answer: Option<&Answer>, now: Now) {
+    fn note_heat(&mut self, key: &Key, cost: u64, core: usize, answer: Option<&Answer>, now: Now) {
         let is_full = self.heat.len() >= HEAT_MAX;
         let questions = match self.heat.get_mut(&(key.hash, core)) {
             Some(questions) => questions,
@@ -296,19 +286,19 @@ impl Engine {
             // What the store does not say, each core says as it is asked.
             let is_final = |answer: &&Answer| answer.by == Decided::Limit;
             let refusal = answer.filter(is_final).map(|answer| answer.outcome);
-            let refusal = refusal.filter(|said| !said.is_allowed);
+            let refusal = refusal.filter(|said| !said.is_allowed).map(|said| (cost, said));
             self.lend(key.hash, key.limit, core, wanted, refusal, now);
         }
     }
 
-    /// Lends what can be spared, or says how long a refusal holds.
+    /// Lends what can be spared, or says how long the refusal of a cost holds.
     fn lend(
         &mut self,
         hash: u64,
         limit: LimitRef,
         core: usize,
         wanted: u64,
-        refusal: Option<Outcome>,
+        refusal: Option<(u64, Outcome)>,
         now: Now,
     ) {
         let has_store = self.settings.has_store;
@@ -324,7 +314,8 @@ impl Engine {
             self.loan_of_state(hash, number, wanted, window, now)
         };
         let Some(mut loan) = loan else { return };
-        if let Some(refusal) = refusal.filter(|_| loan.tokens == 0) {
+        if let Some((cost, refusal)) = refusal.filter(|_| loan.tokens == 0) {
+            loan.refused_cost = cost;
             loan.refused_until_ns = refused_until_ns(&refusal, now, TICK_MS);
         }
         if loan.tokens > 0 || loan.refused_until_ns > 0 {
@@ -343,6 +334,7 @@ impl Engine {
                 is_leased: true,
                 expires_ns: lease.expires_ns(),
                 refused_until_ns: 0,
+                refused_cost: 0,
                 remaining: outcome.remaining.max(tokens),
                 reset_at_ns: now.monotonic_ns.saturating_add(outcome.reset_after_ns),
             });
@@ -375,6 +367,7 @@ impl Engine {
             is_leased: false,
             expires_ns: NEVER,
             refused_until_ns: 0,
+            refused_cost: 0,
             remaining: outcome.remaining,
             reset_at_ns: now.monotonic_ns.saturating_add(outcome.reset_after_ns),
         })

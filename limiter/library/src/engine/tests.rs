@@ -438,3 +438,42 @@ fn more_waiting_questions_than_may_wait_are_refused_whatever_the_policy() {
         assert_eq!((verdict.is_allowed, verdict.reason), (false, Reason::Overload), "{rule}");
     }
 }
+
+#[test]
+fn leases_that_cannot_be_forgotten_are_not_looked_through_for_each_key() {
+    let mut process = Process::new(1, true);
+    process.has_waited();
+    process.set_store(false);
+    let is_allowed = |process: &mut Process, key: &str| {
+        let matched = process.matched(&[("bucket", key, 1)]);
+        process.ask_as(0, &matched, Action::Take).expect("at once").is_allowed
+    };
+    let full = |process: &mut Process, keys: &str| {
+        (0..200).filter(|key| is_allowed(process, &format!("{keys}{key}"))).count()
+    };
+    assert_eq!(full(&mut process, "a"), 100, "as many as there is room for");
+    // One token of a share comes back in 4 s: a moment before, nothing can be forgotten.
+    let begun = process.now;
+    process.now = begun.after_ns(3_990 * NS_PER_MS);
+    assert_eq!(full(&mut process, "b"), 0);
+    process.now = begun.after_ns(4_010 * NS_PER_MS);
+    assert_eq!(full(&mut process, "c"), 0, "it was looked for not long ago");
+    process.now = begun.after_ns(4_090 * NS_PER_MS);
+    assert_eq!(full(&mut process, "d"), 100);
+}
+
+#[test]
+fn a_refusal_that_is_repeated_without_the_owner_is_of_costs_as_large() {
+    let mut process = Process::new(2, false);
+    let matched = process.matched(&[("window", "u", 97)]);
+    let borrower = 1 - process.engines[0].owner(matched.items[0].hash);
+    assert!(process.allows(borrower, "window", "u", 97));
+    for _ in 0..8 {
+        assert!(!process.allows(borrower, "window", "u", 5));
+    }
+    let before = process.carried;
+    assert!(!process.allows(borrower, "window", "u", 5));
+    assert_eq!(process.carried, before, "the owner was not asked");
+    assert!(process.allows(borrower, "window", "u", 3), "so much is left");
+    assert!(!process.allows(borrower, "window", "u", 1));
+}
