@@ -5,7 +5,7 @@
 //! and nothing else.
 
 #[cfg(test)]
-mod fake_desk;
+pub(crate) mod fake_desk;
 pub mod http;
 #[cfg(test)]
 mod mutations;
@@ -106,4 +106,8 @@ pub trait Front {
 
     /// Whether the peer owes the rest of a message: then a deadline runs.
     fn is_in_message(&self) -> bool;
+
+    /// Whether a whole message was taken in the last call: then the deadline starts anew. To a client
+    /// that streams there is always a message that has just begun.
+    fn has_message_come(&self) -> bool;
 }

@@ -53,6 +53,8 @@ pub struct HttpFront {
     exchange: Exchange,
     /// The body of the response that is being written.
     scratch: Vec<u8>,
+    /// Whether the end of a request was reached in the last call.
+    has_request_come: bool,
     has_peer_ended: bool,
 }
 
@@ -86,6 +88,7 @@ impl HttpFront {
             body: Vec::new(),
             exchange: Exchange::default(),
             scratch: Vec::new(),
+            has_request_come: false,
             has_peer_ended: false,
         }
     }
@@ -128,6 +131,7 @@ impl HttpFront {
             keeps_alive: head.keeps_alive() && !desk.is_draining(),
         };
         self.walk = Body::new(head.framing());
+        self.has_request_come |= self.walk.has_ended();
         self.walked_bytes = 0;
         self.body.clear();
         self.exchange.about = about;
@@ -185,6 +189,7 @@ impl HttpFront {
                 return 0;
             }
         };
+        self.has_request_come |= self.walk.has_ended();
         if self.walked_bytes > HTTP_BODY_BYTES_MAX {
             self.fail_body(&too_long(), out);
         } else if self.walk.has_ended() && is_wanted {
@@ -282,6 +287,7 @@ fn too_long() -> Refusal {
 
 impl Front for HttpFront {
     fn receive(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_request_come = false;
         self.advance_pending(bytes, desk, out)
     }
 
@@ -292,6 +298,7 @@ impl Front for HttpFront {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.has_request_come = false;
         if self.phase == Phase::Answers && self.exchange.take(ticket, verdict) {
             self.await_answers(desk, out);
             if self.phase != Phase::Answers {
@@ -319,5 +326,9 @@ impl Front for HttpFront {
             Phase::Body | Phase::RestOfBody => true,
             Phase::Answers | Phase::Closed => false,
         }
+    }
+
+    fn has_message_come(&self) -> bool {
+        self.has_request_come
     }
 }

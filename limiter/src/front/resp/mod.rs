@@ -39,6 +39,8 @@ pub struct RespFront {
     is_closing: bool,
     /// Whether the parser has seen a part of a command.
     is_in_command: bool,
+    /// Whether a command was carried out in the last call.
+    has_command_come: bool,
     has_peer_ended: bool,
 }
 
@@ -60,6 +62,7 @@ impl RespFront {
             verdict: Verdict::default(),
             is_closing: false,
             is_in_command: false,
+            has_command_come: false,
             has_peer_ended: false,
         }
     }
@@ -92,6 +95,7 @@ impl RespFront {
 
     /// The parser has delivered a command, which lies in `input`.
     fn carry_out(&mut self, input: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) {
+        self.has_command_come = true;
         let mut call = Call {
             words: self.parser.arguments(input),
             session: &mut self.session,
@@ -140,6 +144,7 @@ impl RespFront {
 
 impl Front for RespFront {
     fn receive(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_command_come = false;
         self.advance_pending(bytes, desk, out)
     }
 
@@ -150,6 +155,7 @@ impl Front for RespFront {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.has_command_come = false;
         if self.queue.is_waited_for(ticket) {
             self.reply.clear();
             let mut reply = Reply::new(&mut self.reply, self.session.version);
@@ -173,5 +179,9 @@ impl Front for RespFront {
 
     fn is_in_message(&self) -> bool {
         self.is_in_command
+    }
+
+    fn has_message_come(&self) -> bool {
+        self.has_command_come
     }
 }
