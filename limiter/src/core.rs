@@ -122,6 +122,13 @@ impl Core {
         });
     }
 
+    /// Hands all connections the present settings of their listeners: some stay open for days.
+    pub fn apply_fronts(&mut self) {
+        for connection in self.connections.iter_mut().flatten() {
+            connection.front.apply(&self.snapshot.fronts[connection.listener]);
+        }
+    }
+
     /// Tells all connections that the process is about to end.
     pub fn drain_connections(&mut self) {
         for socket in self.sockets() {

@@ -15,6 +15,8 @@ mod settings;
 pub use settings::FrontSettings;
 pub mod grpc;
 
+use std::sync::Arc;
+
 use ringlet_limit::request::{Action, GivenLimit, Request, Verdict};
 use ringlet_limit::rules::RuleSet;
 use ringlet_limit::time::Now;
@@ -103,6 +105,9 @@ pub trait Front {
     /// The process is about to end: say so to the peer if the protocol can (GOAWAY), and close when
     /// nothing is on its way.
     fn drain(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;
+
+    /// The listener's settings are others from now on. Nothing to do where the protocol uses none.
+    fn apply(&mut self, _settings: &Arc<FrontSettings>) {}
 
     /// Whether the peer owes the rest of a message: then a deadline runs.
     fn is_in_message(&self) -> bool;

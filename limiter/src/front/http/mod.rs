@@ -320,6 +320,10 @@ impl Front for HttpFront {
         self.flow()
     }
 
+    fn apply(&mut self, settings: &Arc<FrontSettings>) {
+        self.settings = settings.clone();
+    }
+
     fn is_in_message(&self) -> bool {
         match self.phase {
             Phase::Head => !self.pending.is_empty(),

@@ -45,6 +45,17 @@ fn wherever_the_bytes_are_cut_the_answers_are_the_same() {
 }
 
 #[test]
+fn open_connections_go_over_to_other_settings() {
+    let (mut front, mut desk) = (front(), FakeDesk::default());
+    for (deny_status, expected) in [(None, "429"), (Some(403), "403"), (None, "429")] {
+        let settings = FrontSettings { deny_status, ..FrontSettings::default() };
+        front.apply(&Arc::new(settings));
+        desk.answers.push_back(Ok(denied()));
+        assert_eq!(status(&talk(&mut front, &mut desk, AUTH).0), expected);
+    }
+}
+
+#[test]
 fn pipelined_requests_wait_for_the_one_before() {
     let mut desk = FakeDesk::slow();
     let mut front = front();
