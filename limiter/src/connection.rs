@@ -22,7 +22,7 @@ pub struct Connection {
     spare: Vec<u8>,
     is_sending: bool,
     is_paused: bool,
-    /// Takes no more bytes until an answer comes.
+    /// Takes no more bytes until an answer comes, or what there is to send is on its way.
     is_full: bool,
     /// Ends when all is sent.
     is_ending: bool,
@@ -61,6 +61,12 @@ impl Connection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.is_ending && !self.is_closed
+    }
+
+    /// Whether its front may have stopped for want of room in [`Connection::out`], and there is some.
+    #[must_use]
+    pub fn may_resume(&self) -> bool {
+        self.is_open() && self.is_full && self.out.len() < OUTPUT_BYTES_MAX
     }
 
     /// What the front has said about going on; then sends what it has written.

@@ -102,7 +102,12 @@ impl Core {
             }
             Event::Sent { socket, data, result } => {
                 self.with_connection(socket, |core, connection| match result {
-                    Ok(()) => connection.sent(data, &mut core.ring),
+                    Ok(()) => {
+                        connection.sent(data, &mut core.ring);
+                        if connection.may_resume() {
+                            core.tell(connection, |front, desk, out| front.resume(desk, out));
+                        }
+                    }
                     Err(_) => connection.close(&mut core.ring),
                 });
             }

@@ -79,7 +79,8 @@ pub trait Desk {
 pub enum Flow {
     /// Goes on.
     Open,
-    /// Takes no more bytes until an answer has come: so much may wait, and no more.
+    /// Takes no more bytes until an answer has come or what there is to send is on its way: so much may
+    /// wait, and no more.
     Full,
     /// Ends when what there is to send has been sent.
     Close,
@@ -98,6 +99,12 @@ pub trait Front {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow;
+
+    /// What there was to send is on its way: what was left unused as [`OUTPUT_BYTES_MAX`] had been
+    /// written can be used.
+    ///
+    /// [`OUTPUT_BYTES_MAX`]: crate::limits::OUTPUT_BYTES_MAX
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;
 
     /// The peer sends nothing more. `Close` when no answer is on its way to it.
     fn end_of_stream(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;

@@ -311,6 +311,11 @@ impl Front for Connection {
         self.advance(desk, out)
     }
 
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_message_come = false;
+        self.advance(desk, out)
+    }
+
     fn end_of_stream(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
         self.has_peer_ended = true;
         self.advance(desk, out)

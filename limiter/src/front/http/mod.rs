@@ -27,6 +27,7 @@ use ringlet_protocol::http1::{Body, Framing, HeadLimits, Piece, RequestHead};
 use crate::front::{Desk, Flow, Front, FrontSettings};
 use crate::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_PIPELINED_BYTES_MAX,
+    OUTPUT_BYTES_MAX,
 };
 use endpoints::{Ask, Incoming, Telling};
 use exchange::Exchange;
@@ -55,6 +56,8 @@ pub struct HttpFront {
     scratch: Vec<u8>,
     /// Whether the end of a request was reached in the last call.
     has_request_come: bool,
+    /// Whether requests are left until there is room for their responses.
+    is_without_room: bool,
     has_peer_ended: bool,
 }
 
@@ -89,6 +92,7 @@ impl HttpFront {
             exchange: Exchange::default(),
             scratch: Vec::new(),
             has_request_come: false,
+            is_without_room: false,
             has_peer_ended: false,
         }
     }
@@ -96,9 +100,14 @@ impl HttpFront {
     /// Uses as much of `input` as can be used now; says how much.
     fn advance(&mut self, input: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
+        self.is_without_room = false;
         loop {
             let rest = &input[at..];
             at += match self.phase {
+                Phase::Head if !rest.is_empty() && out.len() >= OUTPUT_BYTES_MAX => {
+                    self.is_without_room = true;
+                    return at;
+                }
                 Phase::Head if !rest.is_empty() => match self.head.parse(rest, &LIMITS) {
                     Ok(None) => return at,
                     Ok(Some(length)) => {
@@ -273,6 +282,7 @@ impl HttpFront {
     fn flow(&self) -> Flow {
         match self.phase {
             Phase::Closed => Flow::Close,
+            _ if self.is_without_room => Flow::Full,
             Phase::Answers if self.pending.len() >= HTTP_PIPELINED_BYTES_MAX => Flow::Full,
             Phase::Answers => Flow::Open,
             _ if self.has_peer_ended => Flow::Close,
@@ -308,6 +318,11 @@ impl Front for HttpFront {
         self.flow()
     }
 
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_request_come = false;
+        self.advance_pending(&[], desk, out)
+    }
+
     fn end_of_stream(&mut self, _: &mut dyn Desk, _: &mut Vec<u8>) -> Flow {
         self.has_peer_ended = true;
         self.flow()
@@ -326,7 +341,7 @@ impl Front for HttpFront {
 
     fn is_in_message(&self) -> bool {
         match self.phase {
-            Phase::Head => !self.pending.is_empty(),
+            Phase::Head => !self.pending.is_empty() && !self.is_without_room,
             Phase::Body | Phase::RestOfBody => true,
             Phase::Answers | Phase::Closed => false,
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::front::mutations::survives_mutations;
+use crate::limits::OUTPUT_BYTES_MAX;
 
 const AUTH: &str = "GET /auth HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -83,6 +84,23 @@ fn what_comes_ahead_is_bounded() {
         desk.deliver(&mut front, false, &mut out);
     }
     assert_eq!(out.len(), many.len() / AUTH.len() * OK.len());
+}
+
+#[test]
+fn a_client_that_does_not_read_is_answered_up_to_a_bound() {
+    let (mut front, mut desk, mut out) = (front(), FakeDesk::default(), Vec::new());
+    let many = 10_000;
+    let mut flow = front.receive(AUTH.repeat(many).as_bytes(), &mut desk, &mut out);
+    assert_eq!((flow, front.is_in_message()), (Flow::Full, false));
+    assert_eq!(front.end_of_stream(&mut desk, &mut out), Flow::Full);
+    let mut count = 0;
+    while flow == Flow::Full {
+        assert!(out.len() < OUTPUT_BYTES_MAX + OK.len(), "{}", out.len());
+        count += out.len() / OK.len();
+        out.clear();
+        flow = front.resume(&mut desk, &mut out);
+    }
+    assert_eq!((flow, count + out.len() / OK.len()), (Flow::Close, many));
 }
 
 #[test]
