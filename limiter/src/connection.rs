@@ -22,7 +22,7 @@ pub struct Connection {
     spare: Vec<u8>,
     is_sending: bool,
     is_paused: bool,
-    /// Takes no more bytes until an answer comes.
+    /// Takes no more bytes until an answer comes, or what there is to send is on its way.
     is_full: bool,
     /// Ends when all is sent.
     is_ending: bool,
@@ -63,15 +63,18 @@ impl Connection {
         !self.is_ending && !self.is_closed
     }
 
+    /// Whether its front may have stopped for want of room in [`Connection::out`], and there is some.
+    #[must_use]
+    pub fn may_resume(&self) -> bool {
+        self.is_open() && self.is_full && self.out.len() < OUTPUT_BYTES_MAX
+    }
+
     /// What the front has said about going on; then sends what it has written.
     pub fn follow(&mut self, flow: Flow, now_ms: i64, ring: &mut NetRing) {
         self.active_ms = now_ms;
         self.is_full = flow == Flow::Full;
         self.is_ending |= flow == Flow::Close;
-        self.in_message_since_ms = match (self.front.is_in_message(), self.in_message_since_ms) {
-            (true, since) => since.or(Some(now_ms)),
-            (false, _) => None,
-        };
+        self.in_message_since_ms = owes_since(&*self.front, self.in_message_since_ms, now_ms);
         self.flush(ring);
     }
 
@@ -117,6 +120,46 @@ impl Connection {
     pub fn close(&mut self, ring: &mut NetRing) {
         if !std::mem::replace(&mut self.is_closed, true) {
             ring.close(self.socket);
+        }
+    }
+}
+
+/// Since when the peer owes the rest of a message, if it did so since `since_ms`.
+fn owes_since(front: &dyn Front, since_ms: Option<i64>, now_ms: i64) -> Option<i64> {
+    let since_ms = since_ms.filter(|_| !front.has_message_come());
+    front.is_in_message().then(|| since_ms.unwrap_or(now_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::front::fake_desk::FakeDesk;
+    use crate::front::{http::HttpFront, resp::RespFront};
+
+    #[test]
+    fn the_deadline_is_for_one_message_and_not_for_a_stream() {
+        let http = HttpFront::new(Arc::default(), None);
+        let rows: [(Box<dyn Front>, &str); 2] = [
+            (Box::new(RespFront::new(1)), "*1\r\n$4\r\nPING\r\n"),
+            (Box::new(http), "POST /auth HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+        ];
+        for (mut front, message) in rows {
+            let (mut desk, mut out, mut since_ms) = (FakeDesk::default(), Vec::new(), None);
+            let mut receive = |bytes: &str, now_ms| {
+                assert_eq!(front.receive(bytes.as_bytes(), &mut desk, &mut out), Flow::Open);
+                since_ms = owes_since(&*front, since_ms, now_ms);
+                since_ms
+            };
+            let (start, rest) = message.split_at(5);
+            assert_eq!(receive(start, 10), Some(10));
+            for now_ms in 11..20 {
+                let bytes = format!("{rest}{start}");
+                assert_eq!(receive(&bytes, now_ms), Some(now_ms), "each begins anew");
+            }
+            assert_eq!(receive(&rest[..2], 30), Some(19), "some bytes are no message");
+            assert_eq!(receive(&rest[2..], 40), None);
         }
     }
 }

@@ -102,7 +102,12 @@ impl Core {
             }
             Event::Sent { socket, data, result } => {
                 self.with_connection(socket, |core, connection| match result {
-                    Ok(()) => connection.sent(data, &mut core.ring),
+                    Ok(()) => {
+                        connection.sent(data, &mut core.ring);
+                        if connection.may_resume() {
+                            core.tell(connection, |front, desk, out| front.resume(desk, out));
+                        }
+                    }
                     Err(_) => connection.close(&mut core.ring),
                 });
             }
@@ -120,6 +125,13 @@ impl Core {
         self.with_connection(socket, |core, connection| {
             core.tell(connection, |front, desk, out| front.answer(ticket, verdict, desk, out));
         });
+    }
+
+    /// Hands all connections the present settings of their listeners: some stay open for days.
+    pub fn apply_fronts(&mut self) {
+        for connection in self.connections.iter_mut().flatten() {
+            connection.front.apply(&self.snapshot.fronts[connection.listener]);
+        }
     }
 
     /// Tells all connections that the process is about to end.

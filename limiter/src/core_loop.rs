@@ -60,6 +60,7 @@ impl Core {
         if self.generation != self.shared.generation() {
             self.generation = self.shared.generation();
             self.snapshot = self.shared.snapshot();
+            self.apply_fronts();
             let Self { office, snapshot, .. } = self;
             office.counters.apply(office.station.rules(), &snapshot.rules);
             office.audit.is_on = snapshot.is_audited;

@@ -5,7 +5,7 @@
 //! and nothing else.
 
 #[cfg(test)]
-mod fake_desk;
+pub(crate) mod fake_desk;
 pub mod http;
 #[cfg(test)]
 mod mutations;
@@ -14,6 +14,8 @@ mod settings;
 
 pub use settings::FrontSettings;
 pub mod grpc;
+
+use std::sync::Arc;
 
 use ringlet_limit::request::{Action, GivenLimit, Request, Verdict};
 use ringlet_limit::rules::RuleSet;
@@ -77,7 +79,8 @@ pub trait Desk {
 pub enum Flow {
     /// Goes on.
     Open,
-    /// Takes no more bytes until an answer has come: so much may wait, and no more.
+    /// Takes no more bytes until an answer has come or what there is to send is on its way: so much may
+    /// wait, and no more.
     Full,
     /// Ends when what there is to send has been sent.
     Close,
@@ -97,6 +100,12 @@ pub trait Front {
         out: &mut Vec<u8>,
     ) -> Flow;
 
+    /// What there was to send is on its way: what was left unused as [`OUTPUT_BYTES_MAX`] had been
+    /// written can be used.
+    ///
+    /// [`OUTPUT_BYTES_MAX`]: crate::limits::OUTPUT_BYTES_MAX
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;
+
     /// The peer sends nothing more. `Close` when no answer is on its way to it.
     fn end_of_stream(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;
 
@@ -104,6 +113,13 @@ pub trait Front {
     /// nothing is on its way.
     fn drain(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow;
 
+    /// The listener's settings are others from now on. Nothing to do where the protocol uses none.
+    fn apply(&mut self, _settings: &Arc<FrontSettings>) {}
+
     /// Whether the peer owes the rest of a message: then a deadline runs.
     fn is_in_message(&self) -> bool;
+
+    /// Whether a whole message was taken in the last call: then the deadline starts anew. To a client
+    /// that streams there is always a message that has just begun.
+    fn has_message_come(&self) -> bool;
 }

@@ -60,7 +60,7 @@ pub struct Connection {
     grace_ns: u64,
     is_leaving: bool,
     has_peer_ended: bool,
-    /// Whether a whole message came with the bytes that came last.
+    /// Whether a whole message came with the last call.
     has_message_come: bool,
 }
 
@@ -303,10 +303,16 @@ impl Front for Connection {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.has_message_come = false;
         if let Some(Waiting { responder, descriptors }) = self.waiting.remove(&ticket) {
             let reply = rate_limit::reply(verdict, descriptors, desk.rules());
             self.send(ticket, responder, reply, desk);
         }
+        self.advance(desk, out)
+    }
+
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_message_come = false;
         self.advance(desk, out)
     }
 
@@ -320,14 +326,16 @@ impl Front for Connection {
         self.advance(desk, out)
     }
 
-    /// On a connection where messages keep coming whole there is always one that has just begun: the
-    /// peer owes something when none has come.
     fn is_in_message(&self) -> bool {
         let has_call = || self.streams.values().any(|stream| matches!(stream, Stream::Call(_)));
         match self.transport {
             Transport::Greeting(_) => true,
-            Transport::Open(_) => !self.has_message_come && has_call(),
+            Transport::Open(_) => has_call(),
             Transport::Ended => false,
         }
+    }
+
+    fn has_message_come(&self) -> bool {
+        self.has_message_come
     }
 }

@@ -27,6 +27,7 @@ use ringlet_protocol::http1::{Body, Framing, HeadLimits, Piece, RequestHead};
 use crate::front::{Desk, Flow, Front, FrontSettings};
 use crate::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_PIPELINED_BYTES_MAX,
+    OUTPUT_BYTES_MAX,
 };
 use endpoints::{Ask, Incoming, Telling};
 use exchange::Exchange;
@@ -53,6 +54,10 @@ pub struct HttpFront {
     exchange: Exchange,
     /// The body of the response that is being written.
     scratch: Vec<u8>,
+    /// Whether the end of a request was reached in the last call.
+    has_request_come: bool,
+    /// Whether requests are left until there is room for their responses.
+    is_without_room: bool,
     has_peer_ended: bool,
 }
 
@@ -86,6 +91,8 @@ impl HttpFront {
             body: Vec::new(),
             exchange: Exchange::default(),
             scratch: Vec::new(),
+            has_request_come: false,
+            is_without_room: false,
             has_peer_ended: false,
         }
     }
@@ -93,9 +100,14 @@ impl HttpFront {
     /// Uses as much of `input` as can be used now; says how much.
     fn advance(&mut self, input: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
+        self.is_without_room = false;
         loop {
             let rest = &input[at..];
             at += match self.phase {
+                Phase::Head if !rest.is_empty() && out.len() >= OUTPUT_BYTES_MAX => {
+                    self.is_without_room = true;
+                    return at;
+                }
                 Phase::Head if !rest.is_empty() => match self.head.parse(rest, &LIMITS) {
                     Ok(None) => return at,
                     Ok(Some(length)) => {
@@ -128,6 +140,7 @@ impl HttpFront {
             keeps_alive: head.keeps_alive() && !desk.is_draining(),
         };
         self.walk = Body::new(head.framing());
+        self.has_request_come |= self.walk.has_ended();
         self.walked_bytes = 0;
         self.body.clear();
         self.exchange.about = about;
@@ -185,6 +198,7 @@ impl HttpFront {
                 return 0;
             }
         };
+        self.has_request_come |= self.walk.has_ended();
         if self.walked_bytes > HTTP_BODY_BYTES_MAX {
             self.fail_body(&too_long(), out);
         } else if self.walk.has_ended() && is_wanted {
@@ -268,6 +282,7 @@ impl HttpFront {
     fn flow(&self) -> Flow {
         match self.phase {
             Phase::Closed => Flow::Close,
+            _ if self.is_without_room => Flow::Full,
             Phase::Answers if self.pending.len() >= HTTP_PIPELINED_BYTES_MAX => Flow::Full,
             Phase::Answers => Flow::Open,
             _ if self.has_peer_ended => Flow::Close,
@@ -282,6 +297,7 @@ fn too_long() -> Refusal {
 
 impl Front for HttpFront {
     fn receive(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_request_come = false;
         self.advance_pending(bytes, desk, out)
     }
 
@@ -292,6 +308,7 @@ impl Front for HttpFront {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.has_request_come = false;
         if self.phase == Phase::Answers && self.exchange.take(ticket, verdict) {
             self.await_answers(desk, out);
             if self.phase != Phase::Answers {
@@ -299,6 +316,11 @@ impl Front for HttpFront {
             }
         }
         self.flow()
+    }
+
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_request_come = false;
+        self.advance_pending(&[], desk, out)
     }
 
     fn end_of_stream(&mut self, _: &mut dyn Desk, _: &mut Vec<u8>) -> Flow {
@@ -313,11 +335,19 @@ impl Front for HttpFront {
         self.flow()
     }
 
+    fn apply(&mut self, settings: &Arc<FrontSettings>) {
+        self.settings = settings.clone();
+    }
+
     fn is_in_message(&self) -> bool {
         match self.phase {
-            Phase::Head => !self.pending.is_empty(),
+            Phase::Head => !self.pending.is_empty() && !self.is_without_room,
             Phase::Body | Phase::RestOfBody => true,
             Phase::Answers | Phase::Closed => false,
         }
+    }
+
+    fn has_message_come(&self) -> bool {
+        self.has_request_come
     }
 }

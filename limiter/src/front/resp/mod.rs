@@ -2,7 +2,8 @@
 //!
 //! Job: commands in, replies out, in order. In: bytes of a connection. Out: bytes to send. Invariant:
 //! replies come in the order of commands, in whatever order answers come; as many commands as answers
-//! are waited for may be under way, up to a bound, and nothing behind it is looked at.
+//! are waited for may be under way, up to a bound, and nothing behind it is looked at; nor is anything
+//! while more is to be sent than a bound.
 //!
 //! A command goes: `mod` (its words) -> `commands` (a table) -> `throttle` or `session` (what it does)
 //! -> `queue` (until it is its turn).
@@ -18,7 +19,7 @@ use ringlet_limit::request::Verdict;
 use ringlet_protocol::{Reply, ReplyBuffer, RequestLimits, RequestParser, Step};
 
 use crate::front::{Desk, Flow, Front};
-use crate::limits::{RESP_WORD_BYTES_MAX, RESP_WORDS_MAX};
+use crate::limits::{OUTPUT_BYTES_MAX, RESP_WORD_BYTES_MAX, RESP_WORDS_MAX};
 use commands::{Call, Done};
 use queue::Queue;
 use session::Session;
@@ -39,6 +40,10 @@ pub struct RespFront {
     is_closing: bool,
     /// Whether the parser has seen a part of a command.
     is_in_command: bool,
+    /// Whether a command was carried out in the last call.
+    has_command_come: bool,
+    /// Whether commands are left until there is room for their replies.
+    is_without_room: bool,
     has_peer_ended: bool,
 }
 
@@ -60,6 +65,8 @@ impl RespFront {
             verdict: Verdict::default(),
             is_closing: false,
             is_in_command: false,
+            has_command_come: false,
+            is_without_room: false,
             has_peer_ended: false,
         }
     }
@@ -67,7 +74,12 @@ impl RespFront {
     /// Uses as much of `input` as can be used now; says how much.
     fn advance(&mut self, input: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
+        self.is_without_room = false;
         while !self.is_closing && !self.queue.is_full() {
+            if out.len() >= OUTPUT_BYTES_MAX && at < input.len() {
+                self.is_without_room = true;
+                break;
+            }
             let parsed = self.parser.parse(&input[at..]);
             self.reply.clear();
             match parsed.step {
@@ -92,6 +104,7 @@ impl RespFront {
 
     /// The parser has delivered a command, which lies in `input`.
     fn carry_out(&mut self, input: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) {
+        self.has_command_come = true;
         let mut call = Call {
             words: self.parser.arguments(input),
             session: &mut self.session,
@@ -131,6 +144,7 @@ impl RespFront {
         let is_owed = !self.queue.is_empty();
         let ends = self.is_closing || self.has_peer_ended || desk.is_draining();
         match (ends, is_owed) {
+            _ if self.is_without_room => Flow::Full,
             (true, false) if !self.is_in_command || !desk.is_draining() => Flow::Close,
             _ if self.queue.is_full() || self.is_closing => Flow::Full,
             _ => Flow::Open,
@@ -140,6 +154,7 @@ impl RespFront {
 
 impl Front for RespFront {
     fn receive(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_command_come = false;
         self.advance_pending(bytes, desk, out)
     }
 
@@ -150,6 +165,7 @@ impl Front for RespFront {
         desk: &mut dyn Desk,
         out: &mut Vec<u8>,
     ) -> Flow {
+        self.has_command_come = false;
         if self.queue.is_waited_for(ticket) {
             self.reply.clear();
             let mut reply = Reply::new(&mut self.reply, self.session.version);
@@ -159,6 +175,11 @@ impl Front for RespFront {
         if self.pending.is_empty() {
             return self.flow(desk);
         }
+        self.advance_pending(&[], desk, out)
+    }
+
+    fn resume(&mut self, desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
+        self.has_command_come = false;
         self.advance_pending(&[], desk, out)
     }
 
@@ -173,5 +194,9 @@ impl Front for RespFront {
 
     fn is_in_message(&self) -> bool {
         self.is_in_command
+    }
+
+    fn has_message_come(&self) -> bool {
+        self.has_command_come
     }
 }

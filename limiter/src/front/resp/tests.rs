@@ -292,10 +292,42 @@ fn what_is_under_way_is_bounded() {
     let (_, flow) = talk(&mut front, &mut desk, input.as_bytes());
     assert_eq!(flow, Flow::Full, "replies are held back");
     assert!(front.queue.held_bytes() < RESP_OWED_BYTES_MAX + 60_100);
-    let mut out = Vec::new();
-    assert_eq!(desk.deliver(&mut front, false, &mut out), Flow::Open);
-    assert_eq!(String::from_utf8_lossy(&out).matches("$60000\r\n").count(), 20);
+    let (mut out, mut count) = (Vec::new(), 0);
+    let mut flow = desk.deliver(&mut front, false, &mut out);
+    while flow == Flow::Full {
+        count += String::from_utf8_lossy(&out).matches("$60000\r\n").count();
+        out.clear();
+        flow = front.resume(&mut desk, &mut out);
+    }
+    count += String::from_utf8_lossy(&out).matches("$60000\r\n").count();
+    assert_eq!((flow, count), (Flow::Open, 20));
     assert_eq!(front.queue.held_bytes(), 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_answered_up_to_a_bound() {
+    let (mut front, mut desk) = (RespFront::new(1), FakeDesk::default());
+    let one = reply(&mut desk, "COMMAND").len();
+    let (mut out, mut left) = (Vec::new(), 2000);
+    assert_eq!(
+        front.receive("COMMAND\r\n".repeat(left).as_bytes(), &mut desk, &mut out),
+        Flow::Full
+    );
+    // What comes although nothing more was wanted is kept, and answered later.
+    assert_eq!(front.receive(b"PING\r\n", &mut desk, &mut out), Flow::Full);
+    assert_eq!(front.end_of_stream(&mut desk, &mut out), Flow::Full);
+    assert!(!front.is_in_message(), "the peer owes nothing");
+    loop {
+        assert!(out.len() < OUTPUT_BYTES_MAX + one, "{}", out.len());
+        left -= out.len() / one;
+        if out.ends_with(b"+PONG\r\n") {
+            break;
+        }
+        out.clear();
+        let flow = front.resume(&mut desk, &mut out);
+        assert_eq!(flow == Flow::Close, out.ends_with(b"+PONG\r\n"));
+    }
+    assert_eq!(left, 0);
 }
 
 #[test]

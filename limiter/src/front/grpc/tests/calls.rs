@@ -124,13 +124,13 @@ fn a_message_may_come_in_many_frames() {
     assert_eq!(call.status(), Some(0));
     assert_eq!((world.front.held(), world.desk.asked.len()), ((0, 0), 1));
     assert!(!world.front.is_in_message());
-    // A call that has just begun owes nothing yet where another has come whole with it.
+    // The deadline of a call starts anew where another has come whole with it.
     let _half = world.begin(request(SHOULD_RATE_LIMIT));
     world.call(SHOULD_RATE_LIMIT, question());
-    assert!(!world.front.is_in_message());
-    let _whole = world.begin(request(SHOULD_RATE_LIMIT));
+    assert!(world.front.is_in_message() && world.front.has_message_come());
+    let _another = world.begin(request(SHOULD_RATE_LIMIT));
     world.settle();
-    assert!(world.front.is_in_message());
+    assert!(world.front.is_in_message() && !world.front.has_message_come());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::front::mutations::survives_mutations;
+use crate::limits::OUTPUT_BYTES_MAX;
 
 const AUTH: &str = "GET /auth HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -45,6 +46,17 @@ fn wherever_the_bytes_are_cut_the_answers_are_the_same() {
 }
 
 #[test]
+fn open_connections_go_over_to_other_settings() {
+    let (mut front, mut desk) = (front(), FakeDesk::default());
+    for (deny_status, expected) in [(None, "429"), (Some(403), "403"), (None, "429")] {
+        let settings = FrontSettings { deny_status, ..FrontSettings::default() };
+        front.apply(&Arc::new(settings));
+        desk.answers.push_back(Ok(denied()));
+        assert_eq!(status(&talk(&mut front, &mut desk, AUTH).0), expected);
+    }
+}
+
+#[test]
 fn pipelined_requests_wait_for_the_one_before() {
     let mut desk = FakeDesk::slow();
     let mut front = front();
@@ -72,6 +84,23 @@ fn what_comes_ahead_is_bounded() {
         desk.deliver(&mut front, false, &mut out);
     }
     assert_eq!(out.len(), many.len() / AUTH.len() * OK.len());
+}
+
+#[test]
+fn a_client_that_does_not_read_is_answered_up_to_a_bound() {
+    let (mut front, mut desk, mut out) = (front(), FakeDesk::default(), Vec::new());
+    let many = 10_000;
+    let mut flow = front.receive(AUTH.repeat(many).as_bytes(), &mut desk, &mut out);
+    assert_eq!((flow, front.is_in_message()), (Flow::Full, false));
+    assert_eq!(front.end_of_stream(&mut desk, &mut out), Flow::Full);
+    let mut count = 0;
+    while flow == Flow::Full {
+        assert!(out.len() < OUTPUT_BYTES_MAX + OK.len(), "{}", out.len());
+        count += out.len() / OK.len();
+        out.clear();
+        flow = front.resume(&mut desk, &mut out);
+    }
+    assert_eq!((flow, count + out.len() / OK.len()), (Flow::Close, many));
 }
 
 #[test]
