@@ -97,6 +97,8 @@ pub struct Engine {
     busy: Vec<u64>,
     /// When it may be worth it again to look for leases that can be forgotten.
     sweeps_again_ns: u64,
+    /// The same of limits that requests have brought along.
+    sweeps_limits_again_ns: u64,
     /// For windows and shares of leases.
     memory: Memory,
     asks: AHashMap<u64, u64>,
@@ -137,6 +139,7 @@ impl Engine {
             leases: AHashMap::new(),
             busy: Vec::new(),
             sweeps_again_ns: 0,
+            sweeps_limits_again_ns: 0,
             memory: Memory::default(),
             asks: AHashMap::new(),
             next_call: 1,

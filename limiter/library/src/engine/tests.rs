@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::message::Message;
 use super::*;
 use crate::config::read_rules;
-use crate::request::{Access, Action, Matched, Reason};
+use crate::request::{Access, Action, GivenLimit, Matched, Reason};
 use crate::store::{StoreCommand, StoreReply};
+use crate::time::NS_PER_S;
 
 const RULES: &str = r#"
 [rule.window]
@@ -261,22 +262,61 @@ fn a_reload_keeps_what_unchanged_rules_have_counted_and_forgets_the_others() {
     assert!(!process.allows(0, "bucket", "r", 1));
 }
 
+/// Asks about a limit of one at a time that comes with the question.
+fn ask_given(
+    process: &mut Process,
+    algorithm: &str,
+    count: u64,
+    period_ns: u64,
+    action: Action,
+) -> Option<Verdict> {
+    let algorithm = crate::algorithm::algorithm_by_name(algorithm).expect("a row");
+    let limit = GivenLimit { algorithm, count, period_ns, burst: 1 };
+    let mut matched = Matched::default();
+    process.engines[0].rules().given(b"key", limit, 1, &mut matched).expect("a limit");
+    process.ask_as(0, &matched, action)
+}
+
 #[test]
-fn more_limits_than_can_be_remembered_are_refused() {
-    use crate::request::GivenLimit;
+fn more_limits_than_can_be_remembered_are_refused_until_some_say_nothing_any_more() {
     let mut process = Process::new(1, false);
-    let mut ask = |count: u64| {
-        let algorithm = crate::algorithm::algorithm_by_name("gcra").expect("a row");
-        let limit = GivenLimit { algorithm, count, period_ns: 1_000_000_000, burst: 1 };
-        let mut matched = Matched::default();
-        process.engines[0].rules().given(b"key", limit, 1, &mut matched).expect("a limit");
-        process.ask_as(0, &matched, Action::Take).expect("a verdict")
+    let ask = |process: &mut Process, count: u64, period_ns: u64| {
+        ask_given(process, "gcra", count, period_ns, Action::Take).expect("at once")
     };
     let most = limits::GIVEN_LIMITS_MAX as u64;
-    assert!((1..=most).all(|count| ask(count).is_allowed));
-    let refused = ask(most + 1);
-    assert_eq!((refused.is_allowed, refused.reason), (false, Reason::Store));
-    assert!(!ask(1).is_allowed, "those that are known go on");
+    assert!(ask(&mut process, 1, 3600 * NS_PER_S).is_allowed);
+    assert!((1..most).all(|count| ask(&mut process, count, NS_PER_S).is_allowed));
+    let refused = ask(&mut process, most, NS_PER_S);
+    assert!(!refused.is_allowed && refused.reason != Reason::Limits);
+    assert!(!ask(&mut process, 1, NS_PER_S).is_allowed, "those that are known go on");
+    process.now = process.now.after_ns(NS_PER_S);
+    assert!((0..most - 1).all(|count| ask(&mut process, most + count, NS_PER_S).is_allowed));
+    assert!(!ask(&mut process, 1, 3600 * NS_PER_S).is_allowed, "this is used up for an hour");
+    assert!(!ask(&mut process, 1, NS_PER_S).is_allowed, "there is no place for it again");
+}
+
+#[test]
+fn the_limit_of_one_who_waits_for_the_store_is_not_forgotten() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    assert_eq!(ask_given(&mut process, "fixed-window", 1, 10 * NS_PER_S, Action::Take), None);
+    let (id, _) = counted(&process.engines[0].take_store_calls())[0];
+    let mut allowed = |counts: std::ops::Range<u64>, actions: &[Action]| {
+        let is_allowed = |count: &u64| {
+            let mut ask = |action: &Action| {
+                ask_given(&mut process, "concurrency", 1, NS_PER_S + count, *action)
+                    .expect("at once")
+            };
+            actions.iter().all(|action| ask(action).is_allowed)
+        };
+        counts.filter(is_allowed).count()
+    };
+    let most = limits::GIVEN_LIMITS_MAX as u64;
+    assert_eq!(allowed(1..most, &[Action::Take, Action::GiveBack]), 4095);
+    assert_eq!(allowed(most..3 * most, &[Action::Take]), 4095, "but for the one of who waits");
+    let reply = StoreReply::Counted { total: 1, previous: 0 };
+    process.engines[0].on_store(id, reply, process.now);
+    assert!(process.engines[0].take_finished()[0].1.is_allowed);
 }
 
 /// The calls of a key's owner.
