@@ -67,13 +67,17 @@ struct Process {
 
 impl Process {
     fn new(cores: usize, has_store: bool) -> Self {
+        Self::with_leases(cores, has_store, 100)
+    }
+
+    fn with_leases(cores: usize, has_store: bool, leases_max: usize) -> Self {
         let rules = rules(RULES, None);
         let engine = |core| {
             let settings = EngineSettings {
                 core,
                 cores,
                 keys_max: 1000,
-                leases_max: 100,
+                leases_max,
                 has_store,
                 lease: LeaseSettings::default(),
             };
@@ -470,4 +474,83 @@ fn a_refusal_that_is_repeated_without_the_owner_is_of_costs_as_large() {
     assert_eq!(process.carried, before, "the owner was not asked");
     assert!(process.allows(borrower, "window", "u", 3), "so much is left");
     assert!(!process.allows(borrower, "window", "u", 1));
+}
+
+/// Counters of a store that carries out so many calls at a time and answers the others at once.
+#[derive(Default)]
+struct Counters {
+    counts: AHashMap<Vec<u8>, i64>,
+    calls_max: usize,
+}
+
+impl Counters {
+    /// Answers all calls and those that come of the answers; how many there were at once, at most.
+    fn answer(&mut self, engine: &mut Engine, now: Now) -> usize {
+        let mut most = 0;
+        loop {
+            let calls = engine.take_store_calls();
+            if calls.is_empty() {
+                return most;
+            }
+            most = most.max(calls.len());
+            for (place, call) in calls.into_iter().enumerate() {
+                let reply = if place < self.calls_max {
+                    self.carry_out(&call.command)
+                } else {
+                    StoreReply::Failed
+                };
+                engine.on_store(call.id, reply, now);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: &StoreCommand) -> StoreReply {
+        match command {
+            StoreCommand::Count { key, previous, amount, .. } => {
+                let total = self.counts.entry(key.clone()).or_default();
+                *total += *amount as i64;
+                let total = *total;
+                let previous = previous.as_ref().and_then(|key| self.counts.get(key));
+                StoreReply::Counted { total, previous: previous.copied().unwrap_or(0) }
+            }
+            StoreCommand::Uncount { key, amount, .. } => {
+                *self.counts.entry(key.clone()).or_default() -= *amount as i64;
+                StoreReply::Uncounted
+            }
+            StoreCommand::Lease { .. } => StoreReply::Failed,
+        }
+    }
+}
+
+#[test]
+fn all_keys_are_counted_again_however_few_calls_the_store_takes_at_a_time() {
+    const KEYS: usize = 2000;
+    let mut process = Process::with_leases(1, true, 2 * KEYS);
+    process.set_store(true);
+    let mut store = Counters { calls_max: usize::MAX, ..Counters::default() };
+    for key in 0..KEYS {
+        let matched = process.matched(&[("window", &format!("k{key}"), 6)]);
+        assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+    }
+    store.answer(&mut process.engines[0], process.now);
+    assert_eq!(process.engines[0].take_finished().len(), KEYS);
+    for _ in 0..120 {
+        process.tick();
+        store.answer(&mut process.engines[0], process.now);
+    }
+    assert!(process.engines[0].is_idle());
+    store = Counters { calls_max: 100, ..Counters::default() };
+    let view = StoreView { incarnation: 2, ..process.engines[0].view };
+    process.engines[0].set_store(view, process.now);
+    let mut most = store.answer(&mut process.engines[0], process.now);
+    for _ in 0..100 {
+        process.tick();
+        most = most.max(store.answer(&mut process.engines[0], process.now));
+    }
+    assert!(most <= 2 * RECOUNTS_MAX, "{most} calls at once");
+    let (marks, counts): (Vec<_>, Vec<_>) =
+        store.counts.iter().partition(|(key, _)| key.ends_with(b":lost"));
+    assert_eq!((marks.len(), counts.len()), (KEYS, KEYS));
+    assert!(counts.iter().all(|(_, count)| **count >= 6));
+    assert!(process.engines[0].is_idle(), "all have been told that they are counted");
 }
