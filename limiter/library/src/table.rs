@@ -187,6 +187,40 @@ impl Table {
         self.shared.retain(|&number, _| retired.limit(number).is_none());
     }
 
+    /// Forgets the keys of all limits that `limits` knows and whose states say nothing any more, and tells
+    /// the numbers of those whose states do.
+    pub fn forget(&mut self, limits: &impl Limits, now: Now, mut tell: impl FnMut(u32)) {
+        for place in 0..self.entries.len() {
+            let number = self.entries[place].number;
+            if number >= FIRST
+                && let Some(limit) = limits.limit(number - FIRST)
+            {
+                let algorithm = limit.algorithm;
+                if (algorithm.forgettable_after_ns)(self.view(place, limit, now)) == 0 {
+                    self.vacate(place, limit, now);
+                } else {
+                    tell(number - FIRST);
+                }
+            }
+        }
+        let memory = &mut self.memory;
+        self.shared.retain(|&number, states| {
+            let Some(limit) = limits.limit(number) else { return true };
+            let is_used = states.iter_mut().any(|state| {
+                let cell = Cell { limit, state, memory, now };
+                (limit.algorithm.forgettable_after_ns)(cell) > 0
+            });
+            if is_used {
+                tell(number);
+            } else {
+                for state in states {
+                    (limit.algorithm.forget)(Cell { limit, state, memory, now });
+                }
+            }
+            is_used
+        });
+    }
+
     fn view<'a>(&'a mut self, place: usize, limit: &'a Limit, now: Now) -> Cell<'a> {
         Cell { limit, state: &mut self.entries[place].state, memory: &mut self.memory, now }
     }

@@ -114,7 +114,8 @@ fn all_is_given_back(kind: Kind) {
     assert!(admitted(&bucket) > 0);
     // The key has the rate in its smallest numbers.
     let period_ms = period_s * 1000;
-    let is_common = |divisor: &u64| LIMIT.is_multiple_of(*divisor) && period_ms.is_multiple_of(*divisor);
+    let is_common =
+        |divisor: &u64| LIMIT.is_multiple_of(*divisor) && period_ms.is_multiple_of(*divisor);
     let divisor = (1..=LIMIT).rev().find(is_common).expect("1 divides both");
     let held =
         store.held(&format!("rl:{{bucket:key}}:{}/{}", LIMIT / divisor, period_ms / divisor));

@@ -1,9 +1,9 @@
 //! The limits that an engine knows, by the numbers that its table keeps.
 //!
 //! Job: find a limit and how it is enforced. In: references of requests. Out: [`Resolved`]. Invariant: a
-//! number means one limit for as long as the engine lives.
+//! number means one limit for as long as anything is remembered of a key under it.
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use crate::algorithm::Spread;
 use crate::lease::can_be_leased;
@@ -12,32 +12,77 @@ use crate::request::{GivenLimit, LimitRef};
 use crate::rules::RuleSet;
 use crate::table::Limits;
 
-/// Different limits that requests may bring along. Who brings more is refused.
+/// Different limits that requests may bring along. Who brings more is refused, until one is forgotten.
 pub const GIVEN_LIMITS_MAX: usize = 4096;
 /// Numbers of given limits.
 const GIVEN_BIT: u32 = 1 << 30;
+
+/// What makes two given limits the same.
+type Numbers = (&'static str, u64, u64, u64);
 
 /// Limits that came with requests.
 #[derive(Debug, Default)]
 pub struct GivenLimits {
     limits: Vec<Limit>,
-    numbers: AHashMap<(&'static str, u64, u64, u64), u32>,
+    numbers: AHashMap<Numbers, u32>,
+    /// Numbers of limits that have been forgotten.
+    free: Vec<u32>,
 }
 
 impl GivenLimits {
     fn number(&mut self, given: &GivenLimit) -> Option<u32> {
-        let key = (given.algorithm.name, given.count, given.period_ns, given.burst);
-        if let Some(number) = self.numbers.get(&key) {
-            return Some(*number);
+        if let Some(number) = self.number_of(given) {
+            return Some(number);
         }
-        if self.limits.len() >= GIVEN_LIMITS_MAX {
+        let &GivenLimit { algorithm, count, period_ns, burst } = given;
+        let limit = Limit { algorithm, count, period_ns, burst, calendar: None };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.limits[(number & !GIVEN_BIT) as usize] = limit;
+                number
+            }
+            None if self.limits.len() >= GIVEN_LIMITS_MAX => return None,
+            None => {
+                self.limits.push(limit);
+                GIVEN_BIT | u32::try_from(self.limits.len() - 1).ok()?
+            }
+        };
+        self.numbers.insert(numbers(given), number);
+        Some(number)
+    }
+
+    /// The number of a limit that is known.
+    #[must_use]
+    pub fn number_of(&self, given: &GivenLimit) -> Option<u32> {
+        self.numbers.get(&numbers(given)).copied()
+    }
+
+    /// Forgets the limits whose numbers are not in use; how many.
+    pub fn keep(&mut self, used: &AHashSet<u32>) -> usize {
+        let before = self.free.len();
+        let free = &mut self.free;
+        self.numbers.retain(|_, number| {
+            let is_used = used.contains(number);
+            if !is_used {
+                free.push(*number);
+            }
+            is_used
+        });
+        self.free.len() - before
+    }
+}
+
+fn numbers(given: &GivenLimit) -> Numbers {
+    (given.algorithm.name, given.count, given.period_ns, given.burst)
+}
+
+/// The limits of requests alone, by number.
+impl Limits for GivenLimits {
+    fn limit(&self, number: u32) -> Option<&Limit> {
+        if number & GIVEN_BIT == 0 {
             return None;
         }
-        let number = GIVEN_BIT | u32::try_from(self.limits.len()).ok()?;
-        let &GivenLimit { algorithm, count, period_ns, burst } = given;
-        self.limits.push(Limit { algorithm, count, period_ns, burst, calendar: None });
-        self.numbers.insert(key, number);
-        Some(number)
+        self.limits.get((number & !GIVEN_BIT) as usize)
     }
 }
 
@@ -143,7 +188,7 @@ impl<'a> Known<'a> {
     #[must_use]
     pub fn find(&self, number: u32) -> Option<&'a Limit> {
         if number & GIVEN_BIT != 0 {
-            return self.given.limits.get((number & !GIVEN_BIT) as usize);
+            return self.given.limit(number);
         }
         self.rules.rule(number)?.limit.as_ref()
     }

@@ -60,6 +60,10 @@ const STARTING_MS: u64 = 1000;
 /// the store is back has told it by then what it has spent.
 const LEARNING_MS: u64 = 3000;
 
+/// Leases that look after what a store that came back knows, at a time: with two calls each far fewer than
+/// may be on their way.
+const RECOUNTS_MAX: usize = 512;
+
 /// A lease with what the engine knows of it.
 #[derive(Debug)]
 struct Leased {
@@ -97,6 +101,8 @@ pub struct Engine {
     busy: Vec<u64>,
     /// When it may be worth it again to look for leases that can be forgotten.
     sweeps_again_ns: u64,
+    /// The same of limits that requests have brought along.
+    sweeps_limits_again_ns: u64,
     /// For windows and shares of leases.
     memory: Memory,
     asks: AHashMap<u64, u64>,
@@ -113,6 +119,10 @@ pub struct Engine {
     learns_until_ns: u64,
     /// The same where the store has forgotten what it knew.
     recounts_until_ns: u64,
+    /// Leases that may know of counts that the store has lost, and have not looked yet.
+    uncounted: Vec<u64>,
+    /// Those that do.
+    recounting: Vec<u64>,
     messages: Vec<(usize, Message)>,
     calls: Vec<StoreCall>,
     answers: Vec<(Asker, Answer)>,
@@ -137,6 +147,7 @@ impl Engine {
             leases: AHashMap::new(),
             busy: Vec::new(),
             sweeps_again_ns: 0,
+            sweeps_limits_again_ns: 0,
             memory: Memory::default(),
             asks: AHashMap::new(),
             next_call: 1,
@@ -148,6 +159,8 @@ impl Engine {
             started_ns: None,
             learns_until_ns: 0,
             recounts_until_ns: 0,
+            uncounted: Vec::new(),
+            recounting: Vec::new(),
             messages: Vec::new(),
             calls: Vec::new(),
             answers: Vec::new(),
@@ -203,13 +216,34 @@ impl Engine {
         self.is_starting &= !view.is_up;
         self.view = view;
         if is_another {
-            let hashes: Vec<u64> = self.leases.keys().copied().collect();
-            for hash in hashes {
-                self.with_lease(hash, now, |lease, terms, effects| {
-                    lease.look_after_counts(terms, effects);
-                });
+            let has_counts = |(&hash, one): (&u64, &Leased)| one.lease.has_counts().then_some(hash);
+            self.uncounted = self.leases.iter().filter_map(has_counts).collect();
+            self.recounting.clear();
+        }
+        self.recount(now);
+    }
+
+    /// Has leases look after what the store has counted for them, some at a time, each until the store has
+    /// said that it knows of it.
+    fn recount(&mut self, now: Now) {
+        let mut recounting = std::mem::take(&mut self.recounting);
+        recounting.retain(|&hash| self.is_uncounted(hash, now));
+        while recounting.len() < RECOUNTS_MAX
+            && let Some(hash) = self.uncounted.pop()
+        {
+            if self.is_uncounted(hash, now) {
+                recounting.push(hash);
             }
         }
+        self.recounting = recounting;
+    }
+
+    fn is_uncounted(&mut self, hash: u64, now: Now) -> bool {
+        let mut is_uncounted = false;
+        self.with_lease(hash, now, |lease, terms, effects| {
+            is_uncounted = lease.look_after_counts(terms, effects);
+        });
+        is_uncounted
     }
 
     /// Takes up other rules, if they are later than those it has, and tells the other cores: a core may
@@ -265,6 +299,7 @@ impl Engine {
                 self.busy.push(hash);
             }
         }
+        self.recount(now);
         self.deliver();
     }
 
@@ -315,10 +350,12 @@ impl Engine {
         !(self.messages.is_empty() && self.calls.is_empty() && self.finished.is_empty())
     }
 
-    /// Whether time changes nothing: no lease is in use, no token is lent, no check waits.
+    /// Whether time changes nothing: no lease is in use, no token is lent, no check waits, and the store
+    /// has all counts.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.busy.is_empty() && self.loans.is_empty() && self.pending.is_empty()
+        let has_counts = self.uncounted.is_empty() && self.recounting.is_empty();
+        self.busy.is_empty() && self.loans.is_empty() && self.pending.is_empty() && has_counts
     }
 
     /// The time by the process's calendar and by the store's, which is the process's own until the

@@ -87,10 +87,15 @@ impl Engine {
         self.deliver();
     }
 
-    /// Finds a limit.
+    /// Finds a limit, and forgets others for a new one if there is no place for it.
     pub(super) fn find(&mut self, limit: &LimitRef) -> Result<Found, Unresolved> {
         let has_store = self.settings.has_store;
-        resolve(&self.rules, &mut self.given, limit, has_store).map(Found::from)
+        let found = resolve(&self.rules, &mut self.given, limit, has_store).map(Found::from);
+        if found.is_err_and(|why| why == Unresolved::TooMany) && self.make_room_for_limits(self.now)
+        {
+            return resolve(&self.rules, &mut self.given, limit, has_store).map(Found::from);
+        }
+        found
     }
 
     /// Takes or peeks on a key of this core. `None`: the store is asked.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::message::Message;
 use super::*;
 use crate::config::read_rules;
-use crate::request::{Access, Action, Matched, Reason};
+use crate::request::{Access, Action, GivenLimit, Matched, Reason};
 use crate::store::{StoreCommand, StoreReply};
+use crate::time::NS_PER_S;
 
 const RULES: &str = r#"
 [rule.window]
@@ -66,13 +67,17 @@ struct Process {
 
 impl Process {
     fn new(cores: usize, has_store: bool) -> Self {
+        Self::with_leases(cores, has_store, 100)
+    }
+
+    fn with_leases(cores: usize, has_store: bool, leases_max: usize) -> Self {
         let rules = rules(RULES, None);
         let engine = |core| {
             let settings = EngineSettings {
                 core,
                 cores,
                 keys_max: 1000,
-                leases_max: 100,
+                leases_max,
                 has_store,
                 lease: LeaseSettings::default(),
             };
@@ -261,22 +266,61 @@ fn a_reload_keeps_what_unchanged_rules_have_counted_and_forgets_the_others() {
     assert!(!process.allows(0, "bucket", "r", 1));
 }
 
+/// Asks about a limit of one at a time that comes with the question.
+fn ask_given(
+    process: &mut Process,
+    algorithm: &str,
+    count: u64,
+    period_ns: u64,
+    action: Action,
+) -> Option<Verdict> {
+    let algorithm = crate::algorithm::algorithm_by_name(algorithm).expect("a row");
+    let limit = GivenLimit { algorithm, count, period_ns, burst: 1 };
+    let mut matched = Matched::default();
+    process.engines[0].rules().given(b"key", limit, 1, &mut matched).expect("a limit");
+    process.ask_as(0, &matched, action)
+}
+
 #[test]
-fn more_limits_than_can_be_remembered_are_refused() {
-    use crate::request::GivenLimit;
+fn more_limits_than_can_be_remembered_are_refused_until_some_say_nothing_any_more() {
     let mut process = Process::new(1, false);
-    let mut ask = |count: u64| {
-        let algorithm = crate::algorithm::algorithm_by_name("gcra").expect("a row");
-        let limit = GivenLimit { algorithm, count, period_ns: 1_000_000_000, burst: 1 };
-        let mut matched = Matched::default();
-        process.engines[0].rules().given(b"key", limit, 1, &mut matched).expect("a limit");
-        process.ask_as(0, &matched, Action::Take).expect("a verdict")
+    let ask = |process: &mut Process, count: u64, period_ns: u64| {
+        ask_given(process, "gcra", count, period_ns, Action::Take).expect("at once")
     };
     let most = limits::GIVEN_LIMITS_MAX as u64;
-    assert!((1..=most).all(|count| ask(count).is_allowed));
-    let refused = ask(most + 1);
-    assert_eq!((refused.is_allowed, refused.reason), (false, Reason::Overload));
-    assert!(!ask(1).is_allowed, "those that are known go on");
+    assert!(ask(&mut process, 1, 3600 * NS_PER_S).is_allowed);
+    assert!((1..most).all(|count| ask(&mut process, count, NS_PER_S).is_allowed));
+    let refused = ask(&mut process, most, NS_PER_S);
+    assert!(!refused.is_allowed && refused.reason != Reason::Limits);
+    assert!(!ask(&mut process, 1, NS_PER_S).is_allowed, "those that are known go on");
+    process.now = process.now.after_ns(NS_PER_S);
+    assert!((0..most - 1).all(|count| ask(&mut process, most + count, NS_PER_S).is_allowed));
+    assert!(!ask(&mut process, 1, 3600 * NS_PER_S).is_allowed, "this is used up for an hour");
+    assert!(!ask(&mut process, 1, NS_PER_S).is_allowed, "there is no place for it again");
+}
+
+#[test]
+fn the_limit_of_one_who_waits_for_the_store_is_not_forgotten() {
+    let mut process = Process::new(1, true);
+    process.set_store(true);
+    assert_eq!(ask_given(&mut process, "fixed-window", 1, 10 * NS_PER_S, Action::Take), None);
+    let (id, _) = counted(&process.engines[0].take_store_calls())[0];
+    let mut allowed = |counts: std::ops::Range<u64>, actions: &[Action]| {
+        let is_allowed = |count: &u64| {
+            let mut ask = |action: &Action| {
+                ask_given(&mut process, "concurrency", 1, NS_PER_S + count, *action)
+                    .expect("at once")
+            };
+            actions.iter().all(|action| ask(action).is_allowed)
+        };
+        counts.filter(is_allowed).count()
+    };
+    let most = limits::GIVEN_LIMITS_MAX as u64;
+    assert_eq!(allowed(1..most, &[Action::Take, Action::GiveBack]), 4095);
+    assert_eq!(allowed(most..3 * most, &[Action::Take]), 4095, "but for the one of who waits");
+    let reply = StoreReply::Counted { total: 1, previous: 0 };
+    process.engines[0].on_store(id, reply, process.now);
+    assert!(process.engines[0].take_finished()[0].1.is_allowed);
 }
 
 /// The calls of a key's owner.
@@ -476,4 +520,83 @@ fn a_refusal_that_is_repeated_without_the_owner_is_of_costs_as_large() {
     assert_eq!(process.carried, before, "the owner was not asked");
     assert!(process.allows(borrower, "window", "u", 3), "so much is left");
     assert!(!process.allows(borrower, "window", "u", 1));
+}
+
+/// Counters of a store that carries out so many calls at a time and answers the others at once.
+#[derive(Default)]
+struct Counters {
+    counts: AHashMap<Vec<u8>, i64>,
+    calls_max: usize,
+}
+
+impl Counters {
+    /// Answers all calls and those that come of the answers; how many there were at once, at most.
+    fn answer(&mut self, engine: &mut Engine, now: Now) -> usize {
+        let mut most = 0;
+        loop {
+            let calls = engine.take_store_calls();
+            if calls.is_empty() {
+                return most;
+            }
+            most = most.max(calls.len());
+            for (place, call) in calls.into_iter().enumerate() {
+                let reply = if place < self.calls_max {
+                    self.carry_out(&call.command)
+                } else {
+                    StoreReply::Failed
+                };
+                engine.on_store(call.id, reply, now);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: &StoreCommand) -> StoreReply {
+        match command {
+            StoreCommand::Count { key, previous, amount, .. } => {
+                let total = self.counts.entry(key.clone()).or_default();
+                *total += *amount as i64;
+                let total = *total;
+                let previous = previous.as_ref().and_then(|key| self.counts.get(key));
+                StoreReply::Counted { total, previous: previous.copied().unwrap_or(0) }
+            }
+            StoreCommand::Uncount { key, amount, .. } => {
+                *self.counts.entry(key.clone()).or_default() -= *amount as i64;
+                StoreReply::Uncounted
+            }
+            StoreCommand::Lease { .. } => StoreReply::Failed,
+        }
+    }
+}
+
+#[test]
+fn all_keys_are_counted_again_however_few_calls_the_store_takes_at_a_time() {
+    const KEYS: usize = 2000;
+    let mut process = Process::with_leases(1, true, 2 * KEYS);
+    process.set_store(true);
+    let mut store = Counters { calls_max: usize::MAX, ..Counters::default() };
+    for key in 0..KEYS {
+        let matched = process.matched(&[("window", &format!("k{key}"), 6)]);
+        assert_eq!(process.ask_as(0, &matched, Action::Take), None);
+    }
+    store.answer(&mut process.engines[0], process.now);
+    assert_eq!(process.engines[0].take_finished().len(), KEYS);
+    for _ in 0..120 {
+        process.tick();
+        store.answer(&mut process.engines[0], process.now);
+    }
+    assert!(process.engines[0].is_idle());
+    store = Counters { calls_max: 100, ..Counters::default() };
+    let view = StoreView { incarnation: 2, ..process.engines[0].view };
+    process.engines[0].set_store(view, process.now);
+    let mut most = store.answer(&mut process.engines[0], process.now);
+    for _ in 0..100 {
+        process.tick();
+        most = most.max(store.answer(&mut process.engines[0], process.now));
+    }
+    assert!(most <= 2 * RECOUNTS_MAX, "{most} calls at once");
+    let (marks, counts): (Vec<_>, Vec<_>) =
+        store.counts.iter().partition(|(key, _)| key.ends_with(b":lost"));
+    assert_eq!((marks.len(), counts.len()), (KEYS, KEYS));
+    assert!(counts.iter().all(|(_, count)| **count >= 6));
+    assert!(process.engines[0].is_idle(), "all have been told that they are counted");
 }

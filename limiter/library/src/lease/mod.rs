@@ -155,6 +155,17 @@ pub struct Answer {
     pub by: Decided,
 }
 
+/// What a call is for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Tokens.
+    Tokens,
+    /// It only looks what a store that came back knows.
+    Look,
+    /// It counts again what the store has lost, and looks whether it is marked.
+    Recount,
+}
+
 /// A call that is on its way.
 #[derive(Clone, Debug)]
 struct Ask {
@@ -162,9 +173,10 @@ struct Ask {
     amount: u64,
     /// What there is use for at once: more than `amount` where the store had less at its last word.
     needed: u64,
-    /// It only looks what a store that came back knows.
-    is_look: bool,
+    purpose: Purpose,
     window: Window,
+    /// Of the store that is asked.
+    incarnation: u64,
     sent_ns: u64,
 }
 
@@ -183,7 +195,7 @@ pub struct Lease {
     debt: u64,
     /// Tokens that the store has counted for this node in this window.
     granted: u64,
-    /// What the store's counter was at its last word, and which store that was.
+    /// What the store's counter was at its last word, and which store is known to have counted this node's.
     counted: u64,
     incarnation: u64,
     /// Tokens spent in this window less refunds.
@@ -265,6 +277,12 @@ impl Lease {
     #[must_use]
     pub fn expires_ns(&self) -> u64 {
         self.expires_ns
+    }
+
+    /// Whether a store has counted tokens for it that are not to be forgotten.
+    #[must_use]
+    pub fn has_counts(&self) -> bool {
+        self.granted > 0
     }
 
     /// Whether there is nothing to do for it until it is used again.

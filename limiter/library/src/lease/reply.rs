@@ -4,7 +4,7 @@
 //! Invariant: `granted` never exceeds what the store has counted for this node; nothing is given back
 //! to a window that may be over.
 
-use super::{Ask, Effects, Lease, Terms};
+use super::{Ask, Effects, Lease, Purpose, Terms};
 use crate::algorithm::Spread;
 use crate::model::Limit;
 use crate::store::{StoreCommand, StoreReply};
@@ -76,11 +76,23 @@ impl Lease {
             },
         };
         self.unreported = 0;
+        self.send(command, amount, Purpose::Tokens, terms, effects);
+    }
+
+    /// Sends a call whose reply the lease waits for.
+    fn send(
+        &mut self,
+        command: StoreCommand,
+        amount: u64,
+        purpose: Purpose,
+        terms: &Terms<'_>,
+        effects: &mut Effects<'_>,
+    ) {
         let id = effects.call(command);
         effects.asks.insert(id, effects.hash);
+        let (window, incarnation) = (self.window, terms.view.incarnation);
         let sent_ns = terms.now.monotonic_ns;
-        let window = self.window;
-        self.ask = Some(Ask { id, amount, needed: amount, is_look: false, window, sent_ns });
+        self.ask = Some(Ask { id, amount, needed: amount, purpose, window, incarnation, sent_ns });
     }
 
     fn previous_key(&self, terms: &Terms<'_>) -> Option<Vec<u8>> {
@@ -120,15 +132,12 @@ impl Lease {
         self.bring_up_to_date(terms);
         let Some(ask) = self.ask.take() else { return };
         match reply {
-            StoreReply::Counted { total, previous } if ask.window == self.window && ask.is_look => {
-                let before = u64::try_from(total).unwrap_or(0);
-                let lost = self.lost_counts(before, previous > 0);
-                self.count_again(lost, terms, effects);
-                self.counted = before + lost;
-                self.incarnation = terms.view.incarnation;
-            }
             StoreReply::Counted { total, previous } if ask.window == self.window => {
-                self.on_counted(&ask, total, previous, terms, effects);
+                if ask.purpose == Purpose::Tokens {
+                    self.on_counted(&ask, total, previous, terms, effects);
+                } else {
+                    self.on_looked(&ask, total, previous > 0, terms, effects);
+                }
             }
             StoreReply::Leased { granted, remaining, retry_ms, epoch_ms, holders } => {
                 self.holders = holders.max(1);
@@ -161,6 +170,27 @@ impl Lease {
         self.serve(terms, effects);
     }
 
+    /// What a store knows that came back. Once it knows all, nobody need look again.
+    fn on_looked(
+        &mut self,
+        ask: &Ask,
+        total: i64,
+        is_marked: bool,
+        terms: &Terms<'_>,
+        effects: &mut Effects<'_>,
+    ) {
+        let total = u64::try_from(total).unwrap_or(0);
+        let is_recounted = ask.purpose == Purpose::Recount;
+        let lost = if is_recounted { 0 } else { self.lost_counts(total, is_marked) };
+        self.counted = total;
+        // The mark alone may have been lost on its way.
+        if lost > 0 || (is_recounted && !is_marked) {
+            self.count_again(lost, terms, effects);
+        } else {
+            self.incarnation = ask.incarnation;
+        }
+    }
+
     fn on_counted(
         &mut self,
         ask: &Ask,
@@ -172,12 +202,14 @@ impl Lease {
         let total = u64::try_from(total).unwrap_or(0);
         let mut before = total.saturating_sub(ask.amount);
         if self.granted == 0 {
-            self.incarnation = terms.view.incarnation;
+            self.incarnation = ask.incarnation;
         }
         let is_another = self.incarnation != terms.view.incarnation;
         let lost = self.granted.saturating_sub(before);
         if !is_another {
-            self.count_again(lost, terms, effects);
+            if lost > 0 {
+                self.count_again(lost, terms, effects);
+            }
             self.counted = before + lost + ask.amount;
         }
         // Of another store it is found out after this whether it is this much.
@@ -275,36 +307,34 @@ impl Lease {
     }
 
     /// Counts what the store has lost. First it is marked: whoever sees the counts sees the mark too.
-    fn count_again(&self, lost: u64, terms: &Terms<'_>, effects: &mut Effects<'_>) {
-        if lost == 0 {
-            return;
-        }
+    fn count_again(&mut self, lost: u64, terms: &Terms<'_>, effects: &mut Effects<'_>) {
+        let expire_at_ms = self.counter_end_ms(terms) + GRACE_MS;
+        let key = mark_key(&self.counter_key(self.window, terms));
+        effects.call(StoreCommand::Count { key, previous: None, amount: 1, expire_at_ms });
+        let command = self.marked_count(lost, terms);
+        self.send(command, lost, Purpose::Recount, terms, effects);
+    }
+
+    /// Counts, and looks whether the counter is marked as one that has lost something.
+    fn marked_count(&self, amount: u64, terms: &Terms<'_>) -> StoreCommand {
         let key = self.counter_key(self.window, terms);
-        for (key, amount) in [(mark_key(&key), 1), (key, lost)] {
-            let expire_at_ms = self.counter_end_ms(terms) + GRACE_MS;
-            effects.call(StoreCommand::Count { key, previous: None, amount, expire_at_ms });
-        }
+        let expire_at_ms = self.counter_end_ms(terms) + GRACE_MS;
+        StoreCommand::Count { previous: Some(mark_key(&key)), key, amount, expire_at_ms }
     }
 
     /// Once the store is another one, or has begun anew: has it still what it has counted for this node?
-    pub fn look_after_counts(&mut self, terms: &Terms<'_>, effects: &mut Effects<'_>) {
+    /// Asks, unless it is being asked; true as long as it is not certain.
+    pub fn look_after_counts(&mut self, terms: &Terms<'_>, effects: &mut Effects<'_>) -> bool {
         self.bring_up_to_date(terms);
         let is_window = terms.limit.algorithm.spread != Spread::Bucket;
         let is_another = self.incarnation != terms.view.incarnation;
-        let may_ask = self.ask.is_none() && terms.window.is_some() && terms.view.is_up;
-        if !(is_window && self.granted > 0 && is_another && may_ask) {
-            return;
+        if !(is_window && self.has_counts() && is_another) {
+            return false;
         }
-        let key = self.counter_key(self.window, terms);
-        let id = effects.call(StoreCommand::Count {
-            previous: Some(mark_key(&key)),
-            key,
-            amount: 0,
-            expire_at_ms: self.counter_end_ms(terms) + GRACE_MS,
-        });
-        effects.asks.insert(id, effects.hash);
-        let (window, sent_ns) = (self.window, terms.now.monotonic_ns);
-        self.ask = Some(Ask { id, amount: 0, needed: 0, is_look: true, window, sent_ns });
+        if self.ask.is_none() && terms.window.is_some() && terms.view.is_up {
+            self.send(self.marked_count(0, terms), 0, Purpose::Look, terms, effects);
+        }
+        true
     }
 }
 

@@ -112,7 +112,9 @@ fn ask(
 pub(super) fn write_verdict(verdict: &Verdict, desk: &dyn Desk, reply: &mut Reply<'_>) {
     let report = Report { rules: desk.rules(), verdict, unix_ms: desk.now().unix_ms };
     let limit = report.limits().next();
-    if limit.is_none() && !verdict.is_allowed {
+    // Numbers that nobody has counted are no reply.
+    let is_unknown = limit.is_none() || verdict.reason == Reason::Overload;
+    if is_unknown && !verdict.is_allowed {
         return reply.error(match verdict.reason {
             Reason::Store => "TRYAGAIN the limiter's store cannot be asked",
             Reason::Overload => "TRYAGAIN too many checks wait",
