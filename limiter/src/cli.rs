@@ -13,8 +13,8 @@ use ringlet_limit::config::{key_part, read_rate};
 use ringlet_limit::model::KeyPart;
 
 use crate::config::{
-    ADMIN_ADDRESS, CORES_MAX, GRPC_ADDRESS, HTTP_ADDRESS, Options, OptionsRule, Problems,
-    RESP_ADDRESS, Source,
+    ADMIN_ADDRESS, CORES_MAX, GRPC_ADDRESS, HTTP_ADDRESS, Options, OptionsRule, RESP_ADDRESS,
+    Source,
 };
 
 /// What is asked for.
@@ -181,16 +181,13 @@ fn source(run: Run) -> Source {
     Source::Options(Options { listen, grpc, resp, admin, store, rule, cores })
 }
 
-/// What is wrong with a configuration, for a terminal: each problem on a line of its own, after the
-/// name of what was read.
+/// What to say beside a failure to read the source: a file that is not there may be a command misspelt.
 #[must_use]
-pub fn problem_text(source: &Source, problems: &Problems) -> String {
-    let mut lines: Vec<String> =
-        problems.iter().map(|problem| format!("{source}: {problem}")).collect();
-    if let Source::File { path, .. } = source {
-        lines.extend(command_meant(path));
+pub fn hint(source: &Source) -> Option<String> {
+    match source {
+        Source::File { path, .. } => command_meant(path),
+        Source::Options(_) => None,
     }
-    lines.join("\n")
 }
 
 /// What to say about a file that is not there and whose name looks like a command.
@@ -277,7 +274,9 @@ mod tests {
     #[test]
     fn a_command_that_is_misspelt_is_named() {
         let source = Source::File { path: "chekc".into(), cores: None, admin: None };
-        let text = problem_text(&source, &Problems::one("cannot read chekc"));
-        assert!(text.ends_with("did you mean the command `ringlet-limiter check`?"), "{text}");
+        let meant = "did you mean the command `ringlet-limiter check`?";
+        assert_eq!(hint(&source).as_deref(), Some(meant));
+        let source = Source::File { path: "./chekc".into(), cores: None, admin: None };
+        assert_eq!(hint(&source), None);
     }
 }

@@ -38,10 +38,11 @@ fn main() -> ExitCode {
 
 /// Runs the limiter. SIGHUP reads the same source again.
 fn start(source: Source) -> ExitCode {
+    let hint = cli::hint(&source);
     let origin = Origin::new(source);
     let configuration = match origin.load() {
         Ok(configuration) => configuration,
-        Err(error) => return fail(&error),
+        Err(error) => return fail_with(&error, hint),
     };
     // A line that cannot be written is lost: to complain about that on the same standard error would
     // panic the thread that logs, a core among them.
@@ -56,7 +57,7 @@ fn start(source: Source) -> ExitCode {
 fn check(source: &Source) -> ExitCode {
     match source.load() {
         Ok(configuration) => say(&config::effective(&configuration)),
-        Err(problems) => fail(&cli::problem_text(source, &problems)),
+        Err(problems) => fail_with(&config::problem_text(source, &problems), cli::hint(source)),
     }
 }
 
@@ -71,6 +72,11 @@ fn answer(result: Result<String, String>) -> ExitCode {
 fn say(text: &str) -> ExitCode {
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// The second is said on a line of its own.
+fn fail_with(error: &str, hint: Option<String>) -> ExitCode {
+    fail(&hint.map_or_else(|| error.to_owned(), |hint| format!("{error}\n{hint}")))
 }
 
 fn fail(error: &str) -> ExitCode {

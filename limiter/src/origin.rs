@@ -15,9 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
-use crate::cli::problem_text;
-use crate::config::Source;
 use crate::config::model::Configuration;
+use crate::config::{Source, problem_text};
 use crate::limits::FILE_PERIOD_MS;
 
 /// What tells a file from the one that was there before: where it really is, its number, its size and when

@@ -23,7 +23,7 @@ use ringlet_limit::config::{read_rules, read_store};
 pub use self::defaults::{ADMIN_ADDRESS, CORES_MAX, GRPC_ADDRESS, HTTP_ADDRESS, RESP_ADDRESS};
 use self::model::{Configuration, Global, LogTarget};
 pub use self::options::{Options, OptionsRule, from_options};
-pub use self::source::Source;
+pub use self::source::{Source, problem_text};
 pub use self::summary::{effective, summary};
 
 /// Reads a configuration file.

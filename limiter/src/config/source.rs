@@ -46,6 +46,14 @@ impl Source {
     }
 }
 
+/// What is wrong with a configuration, for a terminal: each problem on a line of its own, after the
+/// name of what was read.
+#[must_use]
+pub fn problem_text(source: &Source, problems: &Problems) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("{source}: {problem}")).collect();
+    lines.join("\n")
+}
+
 /// As it stands in messages.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
