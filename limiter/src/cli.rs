@@ -7,7 +7,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use ringlet_base::config::{address, bind_address, nearest, tcp_bind_address};
 use ringlet_limit::config::{key_part, read_rate};
 use ringlet_limit::model::KeyPart;
@@ -159,7 +160,9 @@ fn cores(text: &str) -> Result<usize, String> {
 /// # Errors
 /// Clap's, which are also its help and its version.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let Arguments { command, run } = Arguments::try_parse_from(arguments)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let Arguments { command, run } =
+        Arguments::try_parse_from(&arguments).map_err(|error| explained(error, &arguments))?;
     Ok(match command {
         Some(Command::Check { file }) => Invocation::Check(file),
         Some(Command::Import { from: Import::Envoy { files } }) => Invocation::ImportEnvoy(files),
@@ -168,6 +171,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         Some(Command::Top { address, once }) => Invocation::Top { address, once },
         None => Invocation::Run(source(run)),
     })
+}
+
+/// Of a command that is misspelt clap says that the file of such a name conflicts with what follows.
+fn explained(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let first = arguments.get(1).filter(|_| {
+        matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument)
+    });
+    let is_command = |first: &OsString| {
+        Arguments::command().get_subcommands().any(|command| *first == *command.get_name())
+    };
+    let meant = first.filter(|first| !is_command(first));
+    match meant.and_then(|first| command_meant(Path::new(first))) {
+        Some(hint) => Arguments::command().error(error.kind(), hint),
+        None => error,
+    }
 }
 
 fn source(run: Run) -> Source {
@@ -264,6 +282,10 @@ mod tests {
             ("a.toml --rate 5/m", "cannot be used with"),
             ("a.toml --listen :80", "cannot be used with"),
             ("import envoy", "<FILE>"),
+            ("chekc a.toml", "did you mean the command `ringlet-limiter check`?"),
+            ("imprt nginx a", "did you mean the command `ringlet-limiter import`?"),
+            ("check a b", "unexpected argument 'b'"),
+            ("a.toml b.toml", "b.toml"),
             ("--cores 9999", "not a number from 0 to 1024"),
         ] {
             let error = parse(words(text)).expect_err(text).to_string();

@@ -50,7 +50,12 @@ impl Source {
 /// name of what was read.
 #[must_use]
 pub fn problem_text(source: &Source, problems: &Problems) -> String {
-    let lines: Vec<String> = problems.iter().map(|problem| format!("{source}: {problem}")).collect();
+    // Who could not read a file at all has named it.
+    let named = format!("cannot read {source}: ");
+    let line = |text: String| {
+        if text.starts_with(&named) { text } else { format!("{source}: {text}") }
+    };
+    let lines: Vec<String> = problems.iter().map(|problem| line(problem.to_string())).collect();
     lines.join("\n")
 }
 
@@ -61,5 +66,22 @@ impl fmt::Display for Source {
             Self::File { path, .. } => write!(f, "{}", path.display()),
             Self::Options(_) => f.write_str("the command line"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_named_once() {
+        let path = PathBuf::from("no/such.toml");
+        let source = Source::File { path: path.clone(), cores: None, admin: None };
+        let missing = load(&path).expect_err("there is no such file");
+        let text = problem_text(&source, &missing);
+        assert!(text.starts_with("cannot read no/such.toml: No such file"), "{text}");
+        let empty = super::super::parse("").expect_err("there is no listener");
+        let text = problem_text(&source, &empty);
+        assert!(text.starts_with("no/such.toml: "), "{text}");
     }
 }
