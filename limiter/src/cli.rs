@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use ringlet_base::config::{address, bind_address, nearest, tcp_bind_address};
+use ringlet_base::config::{address, bind_address, nearest, shown, suggestion, tcp_bind_address};
 use ringlet_limit::config::{key_part, read_rate};
 use ringlet_limit::model::KeyPart;
 
@@ -113,7 +113,7 @@ struct Run {
     #[arg(long, value_name = "RATE", value_parser = read_rate)]
     rate: Option<(u64, u64)>,
     /// What the rate is counted by: ip, host, method, path or header:NAME; repeatable
-    #[arg(long, value_name = "PART", value_parser = key_part, requires = "rate")]
+    #[arg(long, value_name = "PART", value_parser = counted_by, requires = "rate")]
     by: Vec<KeyPart>,
     /// Where to speak HTTP: HOST:PORT, :PORT for all addresses, or unix:PATH; repeatable
     #[arg(long, value_name = "ADDRESS", value_parser = bind_address, default_value = HTTP_ADDRESS)]
@@ -137,6 +137,19 @@ struct Run {
 
 /// Options that say what a file says.
 const WITHOUT_FILE: [&str; 6] = ["rate", "by", "listen", "grpc", "resp", "store"];
+
+/// What `--by` takes: no descriptor, as the rule of an option has none to match.
+fn counted_by(text: &str) -> Result<KeyPart, String> {
+    const PLAIN: [&str; 4] = ["ip", "host", "method", "path"];
+    if PLAIN.contains(&text) || text.starts_with("header:") {
+        return key_part(text);
+    }
+    let hint = suggestion(text, PLAIN);
+    Err(format!(
+        "\"{}\" is none of `ip`, `host`, `method`, `path`, `header:NAME`{hint}",
+        shown(text)
+    ))
+}
 
 /// An address or nowhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -277,6 +290,11 @@ mod tests {
         for (text, part) in [
             ("--rate 5", "'--rate <RATE>': \"5\" is not a rate such as \"100/m\""),
             ("--rate 5/m --by pi", "did you mean `ip`?"),
+            (
+                "--rate 5/m --by descriptor:x",
+                "is none of `ip`, `host`, `method`, `path`, `header:NAME`",
+            ),
+            ("--rate 5/m --by header:", "\"\" is not a token"),
             ("--by ip", "--rate <RATE>"),
             ("--listen 8090", "\"8090\" has no port"),
             ("a.toml --rate 5/m", "cannot be used with"),
