@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
+use ringlet_limit::config::several;
 use ringlet_limit::rules::RuleSet;
 use ringlet_runtime::clock;
 use ringlet_runtime::control::ControlHandler;
@@ -63,13 +64,14 @@ impl Controller {
         let former = self.shared.snapshot();
         let rules = RuleSet::compile(&configuration.rules, Some(&former.rules), self.hash_seed)?;
         let fronts = self.fronts(configuration)?;
-        let (generation, count) = (rules.generation(), configuration.rules.rules.len());
+        let count = several(configuration.rules.rules.len() as u64, "rule");
+        let reload = self.shared.reloads().successes + 1;
         self.log_target.clone_from(&configuration.global.audit_log);
         // First, as those who take the snapshot up may have lines for it.
         self.log.open(self.log_target.clone());
         let is_audited = self.log_target != LogTarget::Off;
         self.shared.publish(Snapshot { rules: Arc::new(rules), fronts, is_audited });
-        Ok(format!("generation {generation} of the rules is in use: {count} rules"))
+        Ok(format!("reload {reload} is taken up: {count}"))
     }
 
     /// Refuses what cannot change while the process runs.

@@ -119,7 +119,7 @@ fn a_reload_keeps_what_was_counted_and_a_bad_file_changes_nothing() {
     let more = format!("{LOGIN}[rule.none]\nrate = \"1/h\"\nclient = [\"10.0.0.3/32\"]\n");
     replace(&file, &at.file("", &more));
     limiter.signal("-HUP");
-    limiter.wait_for("generation 2 of the rules is in use: 2 rules");
+    limiter.wait_for("reload 1 is taken up: 2 rules");
     assert_eq!(limiter.ask("10.0.0.1"), 429, "the exhausted limit stays exhausted");
     until("the new rule", || limiter.ask("10.0.0.3") == 429);
 
@@ -168,7 +168,7 @@ fn a_link_that_is_moved_is_noticed_once_for_good_and_for_bad() {
     let limiter = Limiter::start(at, &file);
     ask_often(&limiter, 6);
     publish("..2", &format!("{LOGIN}{SHADOW}"));
-    limiter.wait_for("generation 2 of the rules is in use: 2 rules");
+    limiter.wait_for("reload 1 is taken up: 2 rules");
     assert_eq!(limiter.ask("10.0.0.1"), 429);
     publish("..3", "[rule.login]\nrte = \"5/h\"\n");
     limiter.wait_for("the rules stay as they were");
@@ -176,7 +176,7 @@ fn a_link_that_is_moved_is_noticed_once_for_good_and_for_bad() {
     std::thread::sleep(std::time::Duration::from_millis(1600));
     assert_eq!(limiter.metric("ringlet_limiter_reloads_total{result=\"refused\"}"), Some(1.0));
     publish("..4", LOGIN);
-    let before = limiter.wait_for("generation 3 of the rules is in use: 1 rules");
+    let before = limiter.wait_for("reload 2 is taken up: 1 rule");
     assert!(!before.iter().any(|line| line.contains("stay as they were")), "{before:?}");
     assert_eq!(limiter.ask("10.0.0.1"), 429);
     limiter.stop();

@@ -6,7 +6,7 @@
 
 use ringlet_base::config::units::write_time;
 use ringlet_base::config::values::name_of;
-use ringlet_limit::config::{StoreSettings, align, rules_table, write_network};
+use ringlet_limit::config::{StoreSettings, align, rules_table, several, write_network};
 use ringlet_limit::model::ClientAddress;
 
 use super::listener::{HEADER_STYLES, PROTOCOLS};
@@ -87,11 +87,11 @@ fn store_text(store: &StoreSettings) -> String {
         (None, None) => String::new(),
     };
     format!(
-        "{}{user}, keys {}:*, timeout {}, at least {} nodes, leases of up to {} % for {}",
+        "{}{user}, keys {}:*, timeout {}, at least {}, leases of up to {} % for {}",
         store_line(store),
         store.prefix,
         write_time(store.timeout_ms),
-        store.nodes,
+        several(store.nodes, "node"),
         store.lease_percent,
         write_time(store.renewal_ms),
     )

@@ -100,7 +100,7 @@ fn all_that_is_said_holds_and_is_printed_without_the_password() {
     assert_eq!(configuration.global.audit_log, LogTarget::File(path));
     let expected = "\
 cores 2, keys 5000, connections 10, drain 5s, admin 0.0.0.0:8405, audit log /var/log/denials.log
-store 127.0.0.1:6379 as limiter, keys rl:*, timeout 20ms, at least 1 nodes, leases of up to 5 % for 25ms
+store 127.0.0.1:6379 as limiter, keys rl:*, timeout 20ms, at least 1 node, leases of up to 5 % for 25ms
 
 LISTENER        PROTOCOL  ADDRESSES                             DOMAIN  HEADERS  DENIES  CLIENT
 front           http      0.0.0.0:8090, unix:/run/limiter.sock  edge    github   403     behind 10.0.0.0/8
@@ -113,7 +113,7 @@ RULE   ALGORITHM  LIMIT  BURST  MODE  NO STORE  NOTES  KEY       APPLIES TO
 login  gcra       5/m    5      hard  share     -      ip/32,64  all
 
 RULE   AT MOST       OVER  UNDER  BY
-login  10 in any 1m  0     1      burst + limit; hard, 1 nodes
+login  10 in any 1m  0     1      burst + limit; hard, 1 node
 OVER, UNDER: by how much all nodes together may be over or under the limit in a window
 ";
     assert_eq!(effective(&configuration), expected);

@@ -25,7 +25,7 @@ pub use self::limit::{ALGORITHM_DEFAULT, algorithm, limit};
 pub use self::period::read_rate;
 pub use self::rule::{IPV4_PREFIX, IPV6_PREFIX, plain as plain_rule};
 pub use self::store::{NODES_MAX, StoreSettings, read as read_store};
-pub use self::table::{align, amount, rules_table};
+pub use self::table::{align, amount, rules_table, several};
 pub use self::words::{
     domain, entry as descriptor_entry, host, key_part, network, path, rule_name, token,
     write_network,

@@ -25,7 +25,7 @@ pub fn rules_table(rules: &Rules, store: Option<&StoreSettings>) -> String {
     }
     let titles = ["RULE", "ALGORITHM", "LIMIT", "BURST", "MODE", "NO STORE", "NOTES", "KEY"];
     let mut rows = vec![row(titles.into_iter().chain(["APPLIES TO"]))];
-    rows.extend(rules.rules.iter().map(|rule| rule_row(rule)));
+    rows.extend(rules.rules.iter().map(|rule| rule_row(rule, store.is_some())));
     let titles: &[&str] = match store {
         Some(_) => &["RULE", "AT MOST", "OVER", "UNDER", "BY"],
         None => &["RULE", "AT MOST", "BY"],
@@ -45,6 +45,12 @@ pub fn rules_table(rules: &Rules, store: Option<&StoreSettings>) -> String {
 
 const LEGEND: &str = "OVER, UNDER: by how much all nodes together may be over or under the limit in a \
                       window\n";
+
+/// A number of things by their name: "1 node", "2 nodes".
+#[must_use]
+pub fn several(number: u64, name: &str) -> String {
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
 
 fn row<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
     cells.map(str::to_owned).collect()
@@ -72,7 +78,7 @@ pub fn align(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn rule_row(rule: &Rule) -> Vec<String> {
+fn rule_row(rule: &Rule, has_store: bool) -> Vec<String> {
     let nothing = || NOTHING.to_owned();
     let mut row = vec![rule.name.clone()];
     match &rule.limit {
@@ -86,7 +92,10 @@ fn rule_row(rule: &Rule) -> Vec<String> {
                     Mode::Hard => mode_name(rule.mode).to_owned(),
                     Mode::Soft { credit } => format!("{} {credit}", mode_name(rule.mode)),
                 });
-                row.push(name_of(&ON_STORE_FAILURE, &rule.on_store_failure).to_owned());
+                row.push(match has_store {
+                    true => name_of(&ON_STORE_FAILURE, &rule.on_store_failure).to_owned(),
+                    false => nothing(),
+                });
             }
         }
     }
@@ -177,7 +186,7 @@ fn bound_row(rule: &Rule, limit: &Limit, store: Option<&StoreSettings>) -> Vec<S
                 Mode::Hard => 0,
                 Mode::Soft { credit } => store.nodes.saturating_mul(credit),
             };
-            let by = format!("{why}; {}, {} nodes", mode_name(rule.mode), store.nodes);
+            let by = format!("{why}; {}, {}", mode_name(rule.mode), several(store.nodes, "node"));
             row.extend([over.to_string(), under.to_string(), by]);
         }
     }

@@ -304,6 +304,8 @@ OVER, UNDER: by how much all nodes together may be over or under the limit in a 
         alone.ends_with("user   20 in any 1s      2 x limit, around the end of a window\n"),
         "{alone}"
     );
+    // What holds without the store says nothing where there is none.
+    assert!(alone.contains("100     soft 2  -         cost 2"), "{alone}");
     assert_eq!(rules_table(&Rules::default(), None), "no rules: all is allowed\n");
     right(&ALL_KINDS.replace("[store]\naddress = \"127.0.0.1:6379\"\nnodes = 4\n", ""));
 }
