@@ -3,7 +3,7 @@
 //! whole.
 
 use proptest::prelude::*;
-use ringlet_limit::model::{Condition, EntryValue, KeyPart, Rule};
+use ringlet_limit::model::{ClientAddress, Condition, EntryValue, KeyPart, Rule};
 use ringlet_limit::request::{Descriptor, LimitRef, Matched, Request};
 use ringlet_limit::rules::RuleSet;
 
@@ -205,6 +205,7 @@ http {
 fn the_zones_of_nginx_are_buckets_and_shapers_at_their_places() {
     let (text, configuration) = read(nginx(NGINX));
     assert_eq!(configuration.listeners[0].deny_status, Some(429));
+    assert_eq!(configuration.listeners[0].client, ClientAddress::TrustedHops(1));
     let rules = &configuration.rules.rules;
     let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
     assert_eq!(names, ["one", "three", "three-2", "two"]);

@@ -148,6 +148,35 @@ fn nginx_asks_before_it_serves() {
     assert_eq!(curl(&[&api]).status, 200);
 }
 
+/// A limit of nginx, imported: the listener's own settings, and the rules.
+fn imported() -> (String, String) {
+    let folder = Folder::new();
+    let file = folder.file("nginx.conf");
+    let text = "limit_req_zone $binary_remote_addr zone=all:10m rate=1r/m;\n\
+        server { location /api { limit_req zone=all; } }\n";
+    std::fs::write(&file, text).expect("a file");
+    let program = env!("CARGO_BIN_EXE_ringlet-limiter");
+    let output = Command::new(program).args(["import", "nginx", &file]).output();
+    let output = output.expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (_, text) = text.split_once("protocol = \"http\"\n").expect("a listener");
+    let (settings, rules) = text.split_once("\n\n").expect("rules");
+    (settings.to_owned(), rules.to_owned())
+}
+
+#[test]
+fn what_is_imported_of_nginx_counts_its_clients_apart() {
+    let (settings, rules) = imported();
+    let mut limiter = Limiter::start(2, "", &settings, &rules);
+    let nginx = Nginx::start(&limiter);
+    let api = format!("{}/api/things", nginx.url);
+    for client in ["127.0.0.1", "127.0.0.2"] {
+        let statuses = [(); 2].map(|()| curl(&["--interface", client, &api]).status);
+        assert_eq!(statuses, [200, 429], "{client}");
+    }
+    limiter.assert_well();
+}
+
 #[test]
 fn forward_auth_passes_the_denial_on() {
     let limiter = Limiter::start(2, "", "trusted_hops = 1\ndeny_status = 503", RULES);

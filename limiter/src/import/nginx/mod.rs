@@ -224,9 +224,10 @@ impl Import {
             }
             self.output.add(rule, lost);
         }
+        // Who asks is nginx, by `auth_request`; it says of its client in X-Forwarded-For.
         let listener = format!(
             "[[listener]]\nbind = \"127.0.0.1:8090\"\nprotocol = \"http\"\nheaders = \"none\"\n\
-             deny_status = {status}\n"
+             deny_status = {status}\ntrusted_hops = 1\n"
         );
         self.output.finish(&listener, self.problems)
     }
