@@ -290,6 +290,11 @@ fn what_nginx_would_refuse_or_we_cannot_say_is_told_with_its_line() {
             "line 3: limit_req_status is not a status from 400 to 599\n\
              line 4: limit_req_dry_run is neither on nor off",
         ),
+        (
+            "http {\n    include mime.types;\n    include sites/*;\n}".to_owned(),
+            "line 2: include is not followed, and there is no limit_req beside it: write all of it into one \
+             file with `nginx -T > all.conf`, and import that",
+        ),
         (server("limit_req zone=a"), "line 3: `limit_req` has no `;`"),
     ] {
         assert_eq!(nginx(&text), Err(message.to_owned()), "{text}");
@@ -298,7 +303,7 @@ fn what_nginx_would_refuse_or_we_cannot_say_is_told_with_its_line() {
 
 #[test]
 fn a_comment_never_becomes_a_rule() {
-    let text = "include \"a\n[rule.evil]\nrate = '1/s'\";\n";
+    let text = "limit_conn \"a\n[rule.evil]\nrate = '1/s'\";\n";
     let (text, configuration) = read(nginx(text));
     assert!(configuration.rules.rules.is_empty(), "{text}");
     let name = "a\\u0085b\\nc";

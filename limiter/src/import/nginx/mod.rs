@@ -53,6 +53,8 @@ struct Import {
     zones: BTreeMap<String, Zone>,
     rules: Vec<Applied>,
     statuses: BTreeSet<u16>,
+    /// The line of the first `include`, which is not followed.
+    include: Option<usize>,
 }
 
 /// A rule of a zone.
@@ -92,6 +94,9 @@ impl Import {
                 let words: Vec<String> = directive.words.iter().map(|word| shown(word)).collect();
                 let lost = format!("Lost: line {line}, {name} {}", words.join(" "));
                 self.output.comments.push(lost.trim_end().to_owned());
+                if name == "include" {
+                    self.include.get_or_insert(line);
+                }
             }
             self.read_zones(directive.block.as_deref().unwrap_or_default());
         }
@@ -196,6 +201,16 @@ impl Import {
     }
 
     fn finish(mut self) -> Result<String, Problems> {
+        if let Some(line) = self.include
+            && self.rules.is_empty()
+            && self.problems.is_empty()
+        {
+            self.wrong(
+                line,
+                "include is not followed, and there is no limit_req beside it: write all of it into one \
+                 file with `nginx -T > all.conf`, and import that",
+            );
+        }
         let mut uses: BTreeMap<String, usize> = BTreeMap::new();
         for applied in &self.rules {
             *uses.entry(applied.zone.clone()).or_default() += 1;
