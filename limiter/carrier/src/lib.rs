@@ -11,7 +11,7 @@ pub mod station;
 
 use ringlet_limit::store::link::{Link, LinkAction, LinkSettings, NodeId};
 use ringlet_limit::store::{StoreCall, StoreReply, StoreView};
-use ringlet_runtime::ring::{Event, NetRing, SendData, SocketAddress, SocketId};
+use ringlet_runtime::ring::{Event, NetRing, ReceiveEnd, SendData, SocketAddress, SocketId};
 use ringlet_runtime::wake::WakeHandle;
 
 use names::Names;
@@ -111,7 +111,7 @@ impl Carrier {
             }
             Event::ReceiveEnded { end, .. } => {
                 if let Some(number) = number {
-                    self.lose(number, &format!("{end:?}"), ring, now_ns);
+                    self.lose(number, &reason(end), ring, now_ns);
                 }
             }
             Event::Sent { result, data, .. } => {
@@ -150,7 +150,7 @@ impl Carrier {
             }
         }
         for notice in self.link.take_notices() {
-            tracing::warn!("the store: {notice}");
+            tracing::warn!("{notice}");
         }
     }
 
@@ -216,6 +216,14 @@ impl Connection {
         std::mem::swap(&mut next, &mut self.waiting);
         self.is_sending = true;
         ring.send(self.socket, SendData::Buffer(next));
+    }
+}
+
+/// What is said of the end of a connection, behind the store's name.
+fn reason(end: ReceiveEnd) -> String {
+    match end {
+        ReceiveEnd::EndOfStream => "the store has closed the connection".to_owned(),
+        ReceiveEnd::Error(errno) => errno.to_string(),
     }
 }
 

@@ -41,8 +41,8 @@ impl Names {
         let started = std::thread::Builder::new().name("names".into()).spawn(move || {
             let found = name
                 .to_socket_addrs()
-                .map_err(|error| format!("{name}: {error}"))
-                .and_then(|mut all| all.next().ok_or_else(|| format!("{name} has no address")))
+                .map_err(|error| error.to_string())
+                .and_then(|mut all| all.next().ok_or_else(|| "the name has no address".to_owned()))
                 .map(SocketAddress::Ip);
             // The core may have ended.
             let _ = sender.send((connection, found));

@@ -111,6 +111,12 @@ impl Limiter {
         assert!(!lines.iter().any(|line| line.contains("panicked")), "{lines:#?}");
     }
 
+    /// The lines of its log with this in them.
+    pub fn logged(&self, text: &str) -> Vec<String> {
+        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
     /// Ends as `kill -9` does.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

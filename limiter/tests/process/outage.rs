@@ -99,6 +99,21 @@ fn policies_hold_without_ringlet_server() {
     policies_hold(Kind::Ringlet);
 }
 
+/// What an operator reads when the store comes, goes and comes back.
+#[test]
+fn the_log_names_the_store_and_what_has_become_of_it() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut store = Store::start(Kind::Redis);
+    let rule = "[rule.a]\nlimit = 1\nwindow = \"1h\"\n";
+    let [first, second] = pair(&store, rule);
+    store.kill();
+    let name = store.name();
+    for limiter in [&first, &second] {
+        let gone = format!(" store {name}: the store has closed the connection");
+        wait_until("all cores have lost it", || limiter.logged(&gone).len() == CORES);
+    }
+}
+
 /// Whatever one node was granted while the other did not look, the store hears of it again from both.
 fn what_is_forgotten_is_counted_again(kind: Kind) {
     const KEYS: usize = 24;

@@ -51,6 +51,11 @@ impl Store {
         format!("[store]\naddress = \"{}\"\nnodes = 2\ntimeout = \"2s\"\n", self.address)
     }
 
+    /// Where it is, as the configuration has it.
+    pub fn name(&self) -> String {
+        self.address.to_string()
+    }
+
     /// Ends as `kill -9` does; all that it knew is gone.
     pub fn kill(&mut self) {
         self.server = None;
