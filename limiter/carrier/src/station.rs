@@ -81,6 +81,12 @@ impl Crew {
         self.link.is_some()
     }
 
+    /// For the log: its last word would else be that the store has gone.
+    fn tell_reached(&self, again: bool) {
+        let addresses = self.link.as_ref().map_or(String::new(), |link| link.addresses.join(", "));
+        tracing::info!("store {addresses} is reached{}", if again { " again" } else { "" });
+    }
+
     /// The instant of a reading of the monotonic clock.
     #[must_use]
     pub fn at(&self, now_ns: u64) -> Now {
@@ -112,6 +118,8 @@ pub struct Station {
     carrier: Option<Carrier>,
     /// What the engine knows of the store.
     view: StoreView,
+    /// Whether the store has ever been up.
+    was_reached: bool,
     ticked_ns: u64,
     /// Nothing is taken ahead any more.
     is_ending: bool,
@@ -147,6 +155,7 @@ impl Station {
             emptied: Vec::new(),
             carrier,
             view: StoreView::default(),
+            was_reached: false,
             ticked_ns: now_ns,
             is_ending: false,
             core,
@@ -260,6 +269,10 @@ impl Station {
         let now = self.crew.at(now_ns);
         let view = carrier.view();
         if view != self.view {
+            // One core speaks for all: the process has one log.
+            if view.is_up && !self.view.is_up && self.core == 0 {
+                self.crew.tell_reached(std::mem::replace(&mut self.was_reached, true));
+            }
             self.view = view;
             self.engine.set_store(view, now);
         }

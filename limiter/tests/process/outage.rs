@@ -106,11 +106,26 @@ fn the_log_names_the_store_and_what_has_become_of_it() {
     let mut store = Store::start(Kind::Redis);
     let rule = "[rule.a]\nlimit = 1\nwindow = \"1h\"\n";
     let [first, second] = pair(&store, rule);
-    store.kill();
     let name = store.name();
+    let (reached, again) =
+        (format!(" store {name} is reached"), format!(" store {name} is reached again"));
+    for limiter in [&first, &second] {
+        wait_until("the store is reached", || !limiter.logged(&reached).is_empty());
+    }
+    store.kill();
     for limiter in [&first, &second] {
         let gone = format!(" store {name}: the store has closed the connection");
         wait_until("all cores have lost it", || limiter.logged(&gone).len() == CORES);
+        // For the process, not for each core.
+        assert_eq!(limiter.logged(&reached).len(), 1);
+    }
+    store.start_again();
+    for limiter in [&first, &second] {
+        wait_until("the store is reached again", || !limiter.logged(&again).is_empty());
+    }
+    wait_until("all cores are connected", || store.clients() >= 2 * CORES);
+    for limiter in [&first, &second] {
+        assert_eq!(limiter.logged(&again).len(), 1);
     }
 }
 
