@@ -19,10 +19,14 @@ const UTILISATION: u64 = 80;
 /// One at a time: each has more threads than most machines have cores.
 pub static TURN: Mutex<()> = Mutex::new(());
 
+/// A limiter that shares the store.
+pub fn one(store: &Store, rules: &str) -> Limiter {
+    Limiter::start(CORES, "", "", &format!("{}{rules}", store.section()))
+}
+
 /// Two limiters that know of each other.
 pub fn pair(store: &Store, rules: &str) -> [Limiter; 2] {
-    let sections = format!("{}{rules}", store.section());
-    let limiters = [(); 2].map(|()| Limiter::start(CORES, "", "", &sections));
+    let limiters = [(); 2].map(|()| one(store, rules));
     wait_until("both have told of themselves", || store.nodes() == 2);
     wait_until("all cores are connected", || store.clients() >= 2 * CORES);
     limiters

@@ -1,11 +1,12 @@
-//! Limiters that end while others go on: what they held is lost or given back, and no limit with it.
+//! Limiters that end and start while others go on: what they held is lost or given back, and no limit with
+//! it.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::accuracy::{TURN, pair};
+use crate::accuracy::{TURN, one, pair};
 use crate::limiter::{Limiter, wait_until};
 use crate::load::{BATCH, Batch, CONNECTIONS, admitted, ask_for, ask_while, unix_ms};
 use crate::stores::{Kind, Store};
@@ -34,32 +35,52 @@ fn rules(period_s: u64) -> String {
     )
 }
 
-/// Two limiters under load; when the store has counted a part of the limit, `end` is done to one of them;
-/// the load goes on until the store has counted `until`. What was let through, and what is counted then.
+/// Two limiters under load; when the store has counted a part of the limit, `end` is done to one of them,
+/// and another is started in its place; the load goes on, on the new one too, until the store has counted
+/// `until`. What was let through, and what is counted then.
 fn end_one(kind: Kind, end: fn(&mut Limiter), until: u64) -> (Vec<Batch>, u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (period_s, start_ms) = long_window();
     let key = format!("rl:{{hot:key}}:{start_ms}/{}", period_s * 1000);
     let store = Store::start(kind);
-    let [mut first, mut second] = pair(&store, &rules(period_s));
+    let rules = rules(period_s);
+    let [mut first, mut second] = pair(&store, &rules);
     let addresses = [first.resp, second.resp];
     let is_over = AtomicBool::new(false);
-    let batches = thread::scope(|scope| {
-        let load = scope
-            .spawn(|| ask_while(&addresses, "hot", "key", || !is_over.load(Ordering::Relaxed)));
+    let goes_on = || !is_over.load(Ordering::Relaxed);
+    let (asked, is_replaced) = (AtomicU64::new(0), AtomicBool::new(false));
+    let leaves_some = || {
+        // On a fast machine there would be nothing left for the new one.
+        if asked.fetch_add(BATCH as u64, Ordering::Relaxed) > LIMIT / 2 {
+            wait_until("there is another", || is_replaced.load(Ordering::Relaxed));
+        }
+        goes_on()
+    };
+    let (batches, mut third) = thread::scope(|scope| {
+        let load = scope.spawn(|| ask_while(&addresses, "hot", "key", leaves_some));
         wait_until("the load has begun", || store.number(&key) >= LIMIT as i64 / 10);
         end(&mut first);
         let counted = store.number(&key);
         assert!(counted < until as i64, "it is too late: {counted} are counted");
+        let third = one(&store, &rules);
+        is_replaced.store(true, Ordering::Relaxed);
+        let addresses = [third.resp];
+        let load_of_third = scope.spawn(move || ask_while(&addresses, "hot", "key", goes_on));
         wait_until("so much is counted", || store.number(&key) >= until as i64);
         // What was asked for too much is given back, and others get it.
         thread::sleep(Duration::from_millis(300));
         is_over.store(true, Ordering::Relaxed);
-        load.join().expect("a load")
+        let of_third = load_of_third.join().expect("a load");
+        assert!(admitted(&of_third) > 0, "it came too late for its share");
+        let mut batches = load.join().expect("a load");
+        batches.extend(of_third);
+        (batches, third)
     });
-    second.assert_well();
-    let status = second.terminate();
-    assert!(status.success(), "{status}");
+    for limiter in [&mut second, &mut third] {
+        limiter.assert_well();
+        let status = limiter.terminate();
+        assert!(status.success(), "{status}");
+    }
     (batches, store.number(&key) as u64)
 }
 
