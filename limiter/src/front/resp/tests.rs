@@ -145,6 +145,11 @@ fn what_cannot_be_asked_is_named() {
         desk.answers.push_back(Ok(Verdict { reason, ..Verdict::default() }));
         assert_eq!(reply(&mut desk, "THROTTLE x k"), format!("-TRYAGAIN {text}\r\n"));
     }
+    // More different limits than can be remembered: it is not this one that is used up.
+    let refused =
+        Verdict { is_allowed: false, reason: Reason::Overload, ..given(outcome(0, 1, 0)) };
+    desk.answers.push_back(Ok(refused));
+    assert_eq!(reply(&mut desk, "CL.THROTTLE k 1 1 1"), "-TRYAGAIN too many checks wait\r\n");
 }
 
 #[test]
