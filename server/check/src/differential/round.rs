@@ -168,6 +168,10 @@ impl<'a> Generator<'a> {
             // Redis 7.2 takes WITHSCORE behind the member, 7.0 takes nothing.
             line.truncate(3);
         }
+        if row.template.name() == "HELLO" {
+            // Of a line with a wrong word behind the name, 7.0 takes the name nevertheless.
+            line.truncate(4);
+        }
         if row.template.name() == "COMMAND GETKEYS" && line.len() == 3 {
             // Redis 7.0 wants a word behind the command's name, 7.2 does not.
             line.push(b"word".to_vec());
