@@ -23,7 +23,7 @@ use outage::Outage;
 pub use reply::can_be_leased;
 
 /// Waiting questions of one key. Who comes when so many wait is refused.
-pub const WAITERS_MAX: usize = 1024;
+pub const WAITERS_MAX: usize = 16 * 1024;
 /// How often demand is measured.
 pub const TICK_MS: u64 = 10;
 /// A round trip to the store, for what is asked ahead.
