@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
-use ringlet_limit::request::{LimitRef, Matched, Reason, Verdict};
+use ringlet_limit::request::{LimitRef, Matched, Verdict};
 use ringlet_limit::rules::RuleSet;
 use ringlet_limit::time::{NEVER, NS_PER_MS};
 use ringlet_runtime::log::LineOwner;
@@ -113,12 +113,7 @@ impl AuditLog {
         if verdict.is_allowed && refused.peek().is_none() {
             return;
         }
-        let reason = match verdict.reason {
-            Reason::Limits => "limits",
-            Reason::Lists => "lists",
-            Reason::Store => "store",
-            Reason::Overload => "overload",
-        };
+        let reason = verdict.reason.name();
         let time = at.text();
         let nobody = Line {
             time: &time,

@@ -5,6 +5,7 @@
 
 use ringlet_limit::algorithm::Outcome;
 use ringlet_limit::model::Rules;
+use ringlet_limit::request::Reason;
 use ringlet_limit::request::{Item, Part};
 use ringlet_runtime::log::LogTarget;
 use ringlet_runtime::log::writer;

@@ -174,6 +174,19 @@ pub enum Reason {
     Overload,
 }
 
+impl Reason {
+    /// Its word in answers and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Lists => "lists",
+            Self::Store => "store",
+            Self::Overload => "overload",
+        }
+    }
+}
+
 /// The answer to a check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ringlet_limit::headers::{Report, denial_status, write_headers};
-use ringlet_limit::request::{Action, Descriptor, HttpView, Reason, Request};
+use ringlet_limit::request::{Action, Descriptor, HttpView, Request};
 use ringlet_limit::time::{NEVER, NS_PER_MS};
 use serde::Deserialize;
 
@@ -281,12 +281,7 @@ pub(super) fn answer(
 
 fn write_verdict(report: &Report<'_>, out: &mut Vec<u8>) {
     let verdict = report.verdict;
-    let reason = match verdict.reason {
-        Reason::Limits => "limits",
-        Reason::Lists => "lists",
-        Reason::Store => "store",
-        Reason::Overload => "overload",
-    };
+    let reason = verdict.reason.name();
     push(out, &["{\"allowed\":", truth(verdict.is_allowed), ",\"reason\":\"", reason, "\""]);
     push(out, &[",\"limits\":["]);
     for (place, one) in report.limits().enumerate() {
