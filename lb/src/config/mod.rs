@@ -24,11 +24,11 @@ mod tests;
 mod words;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use ringlet_base::config::values::choice;
 use ringlet_base::config::values::{number, text_as, time};
-use ringlet_base::config::{self, Section, shown};
+use ringlet_base::config::{self, Section};
 pub use ringlet_base::config::{
     Problem, Problems, address, bind_address, nearest, tcp_bind_address,
 };
@@ -94,7 +94,7 @@ fn read_global(section: Section<'_>, global: &mut Global) {
     }
     section.set("maxconn", &mut global.connections_max, number(1, CONNECTIONS_MAX));
     section.set("drain_timeout", &mut global.drain_timeout_ms, time);
-    section.set("access_log", &mut global.log, text_as(log_target));
+    section.set("access_log", &mut global.log, text_as(LogTarget::read));
     section.finish();
 }
 
@@ -102,17 +102,3 @@ fn read_global(section: Section<'_>, global: &mut Global) {
 pub const CORES_MAX: usize = 1024;
 /// The most connections, requests or places in a queue that may be asked for.
 const CONNECTIONS_MAX: u32 = 16_000_000;
-
-fn log_target(text: &str) -> Result<LogTarget, String> {
-    match text {
-        "off" => Ok(LogTarget::Off),
-        "stdout" => Ok(LogTarget::StandardOutput),
-        path if path.contains('/') && !path.contains(char::is_control) => {
-            Ok(LogTarget::File(PathBuf::from(path)))
-        }
-        other => Err(format!(
-            "\"{}\" is neither `off`, `stdout` nor a path with a slash in it",
-            shown(other)
-        )),
-    }
-}

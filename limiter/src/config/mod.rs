@@ -13,10 +13,10 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ringlet_base::config::values::{number, text_as, time};
-use ringlet_base::config::{self, Section, shown, tcp_bind_address};
+use ringlet_base::config::{self, Section, tcp_bind_address};
 pub use ringlet_base::config::{Problem, Problems};
 use ringlet_limit::config::{read_rules, read_store};
 
@@ -65,20 +65,6 @@ fn read_global(section: Section<'_>, global: &mut Global) {
     section.set("keys", &mut global.keys_max, number(1, defaults::KEYS_MAX));
     section.set("maxconn", &mut global.connections_max, number(1, defaults::CONNECTIONS_MAX));
     section.set("drain_timeout", &mut global.drain_timeout_ms, time);
-    section.set("audit_log", &mut global.audit_log, text_as(log_target));
+    section.set("audit_log", &mut global.audit_log, text_as(LogTarget::read));
     section.finish();
-}
-
-fn log_target(text: &str) -> Result<LogTarget, String> {
-    match text {
-        "off" => Ok(LogTarget::Off),
-        "stdout" => Ok(LogTarget::StandardOutput),
-        path if path.contains('/') && !path.contains(char::is_control) => {
-            Ok(LogTarget::File(PathBuf::from(path)))
-        }
-        other => Err(format!(
-            "\"{}\" is neither `off`, `stdout` nor a path with a slash in it",
-            shown(other)
-        )),
-    }
 }

@@ -13,6 +13,8 @@ mod writer_tests;
 
 use std::path::PathBuf;
 
+use ringlet_base::config::shown;
+
 /// Bytes of lines after which they go to the writer; the last of them may be longer.
 pub const LOG_BATCH_BYTES: usize = 64 << 10;
 /// Batches of lines of one core that are being written or wait for that.
@@ -31,6 +33,26 @@ pub enum LogTarget {
     StandardOutput,
     /// A file, opened anew on SIGHUP.
     File(PathBuf),
+}
+
+impl LogTarget {
+    /// Reads what a configuration says.
+    ///
+    /// # Errors
+    /// What it may say.
+    pub fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "stdout" => Ok(Self::StandardOutput),
+            path if path.contains('/') && !path.contains(char::is_control) => {
+                Ok(Self::File(PathBuf::from(path)))
+            }
+            other => Err(format!(
+                "\"{}\" is neither `off`, `stdout` nor a path with a slash in it",
+                shown(other)
+            )),
+        }
+    }
 }
 
 /// What lines belong to.
