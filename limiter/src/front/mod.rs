@@ -86,6 +86,29 @@ pub enum Flow {
     Close,
 }
 
+/// Has `advance` use what waits in `pending` and what has come now, and returns what it has not used.
+/// Bytes that can be used at once are not copied. An emptied buffer larger than `kept_bytes_max` is given up:
+/// what a burst has grown is not kept.
+fn use_up(
+    mut pending: Vec<u8>,
+    bytes: &[u8],
+    kept_bytes_max: usize,
+    advance: impl FnOnce(&[u8]) -> usize,
+) -> Vec<u8> {
+    if pending.is_empty() {
+        let used = advance(bytes);
+        pending.extend_from_slice(&bytes[used..]);
+        return pending;
+    }
+    pending.extend_from_slice(bytes);
+    let used = advance(&pending);
+    pending.drain(..used);
+    if pending.is_empty() && pending.capacity() > kept_bytes_max {
+        return Vec::new();
+    }
+    pending
+}
+
 /// One connection's protocol.
 pub trait Front {
     /// Bytes have come. What cannot be used yet is kept by the front.

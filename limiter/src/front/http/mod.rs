@@ -24,7 +24,7 @@ use std::sync::Arc;
 use ringlet_limit::request::Verdict;
 use ringlet_protocol::http1::{Body, Framing, HeadLimits, Piece, RequestHead};
 
-use crate::front::{Desk, Flow, Front, FrontSettings};
+use crate::front::{Desk, Flow, Front, FrontSettings, use_up};
 use crate::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_PIPELINED_BYTES_MAX,
     OUTPUT_BYTES_MAX,
@@ -263,19 +263,9 @@ impl HttpFront {
 
     /// Uses what waits, and what has come now.
     fn advance_pending(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
-        if self.pending.is_empty() {
-            let used = self.advance(bytes, desk, out);
-            self.pending.extend_from_slice(&bytes[used..]);
-        } else {
-            let mut pending = std::mem::take(&mut self.pending);
-            pending.extend_from_slice(bytes);
-            let used = self.advance(&pending, desk, out);
-            pending.drain(..used);
-            // What a burst has grown is not kept.
-            if !pending.is_empty() || pending.capacity() <= HTTP_HEAD_BYTES_MAX {
-                self.pending = pending;
-            }
-        }
+        let pending = std::mem::take(&mut self.pending);
+        self.pending =
+            use_up(pending, bytes, HTTP_HEAD_BYTES_MAX, |input| self.advance(input, desk, out));
         self.flow()
     }
 

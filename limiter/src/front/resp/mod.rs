@@ -18,7 +18,7 @@ mod throttle;
 use ringlet_limit::request::Verdict;
 use ringlet_protocol::{Reply, ReplyBuffer, RequestLimits, RequestParser, Step};
 
-use crate::front::{Desk, Flow, Front};
+use crate::front::{Desk, Flow, Front, use_up};
 use crate::limits::{OUTPUT_BYTES_MAX, RESP_WORD_BYTES_MAX, RESP_WORDS_MAX};
 use commands::{Call, Done};
 use queue::Queue;
@@ -124,19 +124,9 @@ impl RespFront {
 
     /// Uses what waits, and what has come now.
     fn advance_pending(&mut self, bytes: &[u8], desk: &mut dyn Desk, out: &mut Vec<u8>) -> Flow {
-        if self.pending.is_empty() {
-            let used = self.advance(bytes, desk, out);
-            self.pending.extend_from_slice(&bytes[used..]);
-        } else {
-            let mut pending = std::mem::take(&mut self.pending);
-            pending.extend_from_slice(bytes);
-            let used = self.advance(&pending, desk, out);
-            pending.drain(..used);
-            // What a burst has grown is not kept.
-            if !pending.is_empty() || pending.capacity() <= RESP_WORD_BYTES_MAX {
-                self.pending = pending;
-            }
-        }
+        let pending = std::mem::take(&mut self.pending);
+        self.pending =
+            use_up(pending, bytes, RESP_WORD_BYTES_MAX, |input| self.advance(input, desk, out));
         self.flow(desk)
     }
 
