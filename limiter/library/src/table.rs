@@ -26,9 +26,6 @@ const VACANT: u32 = 1;
 /// Numbers of limits begin here.
 const FIRST: u32 = 2;
 
-/// Bytes that one place takes.
-pub const PLACE_BYTES: usize = size_of::<Entry>();
-
 /// One place; all zeroes where nobody has been. Small enough that a key and its state are in one line of
 /// the cache: to look for a key costs as much as to wait for memory, once.
 #[derive(Copy, Clone, Debug, Default)]
