@@ -7,6 +7,7 @@
 mod child;
 mod compare;
 mod data_server;
+mod generator;
 mod http;
 mod lb;
 mod limiter;

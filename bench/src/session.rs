@@ -93,10 +93,12 @@ impl Session<'_> {
             let found = measure(scenario)?;
             findings.rows.extend(found.rows);
             findings.notes.extend(found.notes);
+            findings.plots.extend(found.plots);
+            findings.commands.extend(found.commands);
         }
         setting.push(format!("duration {:.0} s", start.elapsed().as_secs_f64()));
-        let Findings { rows, notes } = findings;
-        let report = Report { title: title.to_owned(), setting, rows, notes };
+        let Findings { rows, notes, plots, commands } = findings;
+        let report = Report { title: title.to_owned(), setting, rows, notes, plots, commands };
         report.write(&common.output, name)?;
         println!("{}", report.markdown());
         eprintln!("Written to {0}/{name}.md and {name}.json.", common.output.display());

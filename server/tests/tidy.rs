@@ -56,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ringlet-runtime",
         ],
     ),
-    ("bench", &["ringlet-base", "ringlet-limit", "ringlet-runtime"]),
+    ("bench", &["ringlet-base", "ringlet-limit", "ringlet-protocol", "ringlet-runtime"]),
 ];
 
 /// Parts of the server with the modules that they must not know.

@@ -2,6 +2,8 @@
 //! In: rows and notes. Out: Markdown (also for the terminal) and JSON.
 //! Invariant: every row shows both figures, their spread, the ratio, the target and the verdict.
 
+pub mod plot;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -10,6 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::compare::{Row, Spread, Target, Verdict};
+use plot::Plot;
 
 /// What a scenario found.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,10 @@ pub struct Findings {
     pub rows: Vec<Row>,
     /// Sentences below it.
     pub notes: Vec<String>,
+    /// Pictures.
+    pub plots: Vec<Plot>,
+    /// Command lines that repeat what was measured.
+    pub commands: Vec<String>,
 }
 
 impl Findings {
@@ -45,6 +52,10 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What a reader should know.
     pub notes: Vec<String>,
+    /// Pictures.
+    pub plots: Vec<Plot>,
+    /// Command lines that repeat what was measured.
+    pub commands: Vec<String>,
 }
 
 impl Report {
@@ -150,6 +161,8 @@ mod tests {
             setting: vec!["two CPUs".to_owned()],
             rows: rows.into_iter().flatten().collect(),
             notes: vec!["a note".to_owned()],
+            plots: Vec::new(),
+            commands: Vec::new(),
         }
     }
 

@@ -1,0 +1,68 @@
+//! Job: the seam between the loop that sends and receives and what is said.
+//! In: numbers drawn, received bytes. Out: requests, judgements of replies.
+//! Invariant: no I/O and no clock: a [`Traffic`] only writes and reads bytes.
+
+/// A request: what the reply must be judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Which of [`Traffic::kinds`].
+    pub kind: u16,
+    /// Which of the nodes.
+    pub node: u16,
+    /// The key's number.
+    pub key: u64,
+    /// For a checked write: the version written.
+    pub version: u32,
+    /// For a checked read: the oldest version that may come back; 0 if anything may.
+    pub floor: u32,
+}
+
+/// What a reply is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// As wanted.
+    Good,
+    /// A read that found nothing, which is no error unless it was checked.
+    Miss,
+    /// An error reply, or a status that was not expected.
+    Refused,
+    /// Not what was written (`--verify`).
+    Wrong,
+}
+
+/// A reply at the front of what was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Its length in bytes.
+    pub length: usize,
+    /// Its worth.
+    pub answer: Answer,
+    /// The server closes the connection behind it.
+    pub closes: bool,
+}
+
+/// What is said on the connections of one core.
+pub trait Traffic {
+    /// The names of the kinds of requests.
+    fn kinds(&self) -> &[String];
+
+    /// Appends what a new connection says first; the number of replies to it. Each of them must be
+    /// [`Answer::Good`] by [`Traffic::judge`] of `Asked::default()`.
+    fn greeting(&mut self, output: &mut Vec<u8>) -> usize;
+
+    /// Draws the next request.
+    fn draw(&mut self) -> Asked;
+
+    /// Appends a request that was drawn.
+    fn encode(&mut self, asked: &Asked, output: &mut Vec<u8>);
+
+    /// The reply to `asked` at the front of `input`, or `None` if it is not complete.
+    ///
+    /// # Errors
+    /// Bytes that are no reply: the connection is of no use any more.
+    fn judge(&mut self, asked: &Asked, input: &[u8]) -> Result<Option<Judged>, String>;
+
+    /// What is wrong with a reply that is not good, for people: what was asked, what came. The same
+    /// error gives the same text, so that errors can be counted by it.
+    fn explain(&self, asked: &Asked, reply: &[u8]) -> String;
+}
