@@ -9,7 +9,7 @@ use crate::seeds::{Random, seed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a core sleeps on in these tests. A ring that comes before the wait is not lost.
 #[derive(Default)]
@@ -275,7 +275,10 @@ fn the_sequencer_admits_one_at_a_time() {
         }
     });
     assert_eq!(total.into_inner(), 8 * 500);
-    assert!(!panic_text(|| mesh.sequence(|| panic!("{}", "inside"))).is_empty());
+    let panics = || {
+        mesh.sequence(|| panic!("{}", "inside"));
+    };
+    assert!(!panic_text(panics).is_empty());
     assert_eq!(mesh.sequence(|| 5), (5, 0), "a panic inside gives the lock back");
 }
 
