@@ -19,6 +19,7 @@ mod process;
 mod redis_benchmark;
 mod report;
 mod resp;
+mod scaling;
 mod server;
 mod session;
 mod wrk;
@@ -48,6 +49,8 @@ enum Subject {
     Lb(lb::Arguments),
     /// Compare ringlet-limiter with redis-server and nginx.
     Limiter(limiter::Arguments),
+    /// Split the cost of ringlet-server's requests and predict its throughput on many cores.
+    Scaling(scaling::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
+        Subject::Scaling(arguments) => scaling::measure(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,6 +15,9 @@ use crate::load::{self, Offer};
 use crate::process;
 use crate::redis_benchmark::Closed;
 use crate::report::Findings;
+use crate::report::targets::{
+    SERVER_MEMORY, SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
+};
 
 const CLIENTS: usize = 50;
 /// What a freshly started server gets to come to rest.
@@ -103,7 +106,9 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         fill_small(server)?;
     }
     let mut findings = Findings::default();
-    for (pipeline, targets) in [(1, [0.92, 1.20]), (16, [0.60, 0.85])] {
+    let goals =
+        [(1, [SERVER_PLAIN, SERVER_PLAIN_TWO]), (16, [SERVER_PIPELINED, SERVER_PIPELINED_TWO])];
+    for (pipeline, goals) in goals {
         for test in ["get", "set"] {
             let closed = Closed {
                 asked: &["-t", test],
@@ -127,12 +132,12 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
                 }
             }
             let upper = test.to_uppercase();
-            for (own, target) in [1, 2].into_iter().zip(targets) {
+            for (own, goal) in [1, 2].into_iter().zip(goals) {
                 let name = format!(
                     "CPU per {upper}, {CLIENTS} clients, pipeline {pipeline}, {}",
                     shards(own)
                 );
-                findings.row(&name, "us", &figures[0], &figures[own], Target::Ratio(target));
+                findings.row(&name, "us", &figures[0], &figures[own], goal.must());
             }
             let medians: Vec<String> = throughput
                 .iter()
@@ -232,7 +237,7 @@ fn memory(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     }
     let mut findings = Findings::default();
     let name = format!("resident memory per key, {} keys of 16+16 bytes", plan.memory_keys);
-    findings.row(&name, "bytes", &figures[0], &figures[1], Target::Figure(72.0));
+    findings.row(&name, "bytes", &figures[0], &figures[1], SERVER_MEMORY.must());
     Ok(findings)
 }
 
