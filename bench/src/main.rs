@@ -13,6 +13,8 @@ mod lb;
 mod limiter;
 mod link;
 mod load;
+mod loader;
+mod memory;
 mod nginx;
 mod priority;
 mod process;
@@ -45,6 +47,8 @@ struct Arguments {
 enum Subject {
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
+    /// Compare the memory of ringlet-server with redis-server's.
+    Memory(memory::Arguments),
     /// Compare ringlet-lb with HAProxy and nginx.
     Lb(lb::Arguments),
     /// Compare ringlet-limiter with redis-server and nginx.
@@ -56,6 +60,7 @@ enum Subject {
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Server(arguments) => server::compare(&arguments),
+        Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
         Subject::Scaling(arguments) => scaling::measure(&arguments),
