@@ -13,6 +13,7 @@ mod lb;
 mod limiter;
 mod link;
 mod load;
+mod load_command;
 mod nginx;
 mod priority;
 mod process;
