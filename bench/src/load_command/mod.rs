@@ -3,5 +3,7 @@
 //! exit code.
 //! Invariant: what was measured is printed however the run ended.
 
+mod output;
+mod search;
 mod target;
 mod units;
