@@ -3,6 +3,9 @@
 //! Invariant: latency counts from the time at which a request was meant to be sent, so a stalled server
 //! (or generator) cannot hide behind requests that were not sent.
 
+pub mod keys;
+#[cfg(test)]
+mod keys_tests;
 pub mod outcome;
 pub mod plan;
 pub mod traffic;
