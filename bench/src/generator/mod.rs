@@ -9,3 +9,7 @@ mod keys_tests;
 pub mod outcome;
 pub mod plan;
 pub mod traffic;
+pub mod values;
+#[cfg(test)]
+mod values_tests;
+pub mod verify;
