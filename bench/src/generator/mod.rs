@@ -5,8 +5,15 @@
 
 pub mod cluster;
 mod engine;
+pub mod keys;
+#[cfg(test)]
+mod keys_tests;
 pub mod outcome;
 pub mod plan;
 pub mod traffic;
+pub mod values;
+#[cfg(test)]
+mod values_tests;
+pub mod verify;
 
 pub use engine::{Watch, run};

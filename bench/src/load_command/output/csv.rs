@@ -2,13 +2,13 @@
 //! In: an [`Outcome`]. Out: comma-separated values (RFC 4180) with one line of headings.
 //! Invariant: all rows have the same columns. The first column says what a row is: `warm-up` or `second`
 //! for a second of the run, then `total`, then `kind GET` and so on, then `probe`; a filter on it gives
-//! the series or the sums. Times are microseconds; the time of a row of sums is the measured time.
+//! the series or the sums. Latencies are microseconds; requests divided by `length_s` are a rate.
 
 use std::fmt::Write;
 
 use crate::generator::outcome::{Figures, Outcome};
 
-const HEADINGS: &str = "row,time_s,requests,errors,p50_us,p99_us,max_us,outstanding";
+const HEADINGS: &str = "row,second,length_s,requests,errors,p50_us,p99_us,max_us,outstanding";
 
 /// The table, with line ends.
 pub fn text(outcome: &Outcome) -> String {
@@ -17,8 +17,9 @@ pub fn text(outcome: &Outcome) -> String {
         let row = if second.is_warm_up { "warm-up" } else { "second" };
         let _ = write!(
             text,
-            "{row},{},{},{},{:.1},{:.1},{:.1},{}\r\n",
+            "{row},{},{:.3},{},{},{:.1},{:.1},{:.1},{}\r\n",
             second.second,
+            second.length_s,
             second.requests,
             second.errors,
             second.p50_us,
@@ -30,7 +31,7 @@ pub fn text(outcome: &Outcome) -> String {
     let mut sum = |row: &str, figures: &Figures, outstanding: &str| {
         let _ = write!(
             text,
-            "{},{:.3},{},{},{:.1},{:.1},{:.1},{outstanding}\r\n",
+            "{},,{:.3},{},{},{:.1},{:.1},{:.1},{outstanding}\r\n",
             quoted(row),
             outcome.elapsed_s,
             figures.requests,
@@ -74,13 +75,13 @@ mod tests {
         let text = text(&outcome);
         let rows: Vec<_> = text.split_terminator("\r\n").collect();
         assert_eq!(rows[0], HEADINGS);
-        assert_eq!(rows[1], "warm-up,0,80,0,50.0,99.0,100.0,7");
-        assert_eq!(rows[2], "second,1,100,0,50.0,99.0,100.0,7");
-        assert!(rows[3].starts_with("total,1.000,100,3,50"), "{}", rows[3]);
+        assert_eq!(rows[1], "warm-up,0,1.000,80,0,50.0,99.0,100.0,7");
+        assert_eq!(rows[2], "second,1,1.000,100,0,50.0,99.0,100.0,7");
+        assert!(rows[3].starts_with("total,,1.000,100,3,50"), "{}", rows[3]);
         assert!(rows[3].ends_with(",4"), "{}", rows[3]);
-        assert!(rows[4].starts_with("kind GET,1.000,60,0,30"), "{}", rows[4]);
-        assert!(rows[5].starts_with("kind SET,1.000,40,0,80"), "{}", rows[5]);
-        assert_eq!(rows[6], "probe,1.000,0,0,0.0,0.0,0.0,");
+        assert!(rows[4].starts_with("kind GET,,1.000,60,0,30"), "{}", rows[4]);
+        assert!(rows[5].starts_with("kind SET,,1.000,40,0,80"), "{}", rows[5]);
+        assert_eq!(rows[6], "probe,,1.000,0,0,0.0,0.0,0.0,");
         assert_eq!(rows.len(), 7);
     }
 
@@ -89,6 +90,6 @@ mod tests {
         let mut outcome = outcome();
         outcome.kinds = [("EVAL \"a,b\"".to_owned(), Figures::default())].into();
         let text = text(&outcome);
-        assert!(text.contains("\r\n\"kind EVAL \"\"a,b\"\"\",1.000,0,"), "{text}");
+        assert!(text.contains("\r\n\"kind EVAL \"\"a,b\"\"\",,1.000,0,"), "{text}");
     }
 }

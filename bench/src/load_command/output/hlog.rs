@@ -15,7 +15,6 @@ use crate::generator::outcome::{Interval, Latencies, Outcome};
 
 /// The column of maxima is in milliseconds, as in the logs of the Java tools.
 const MAX_DIVISOR: f64 = 1e6;
-const SECOND: Duration = Duration::from_secs(1);
 
 /// A log that is written.
 pub struct Log<'a, W: Write> {
@@ -53,7 +52,8 @@ impl<'a, W: Write> Log<'a, W> {
             self.warm_up_seconds = interval.second + 1;
         }
         let start = Duration::from_secs(interval.second);
-        self.line(&interval.figures.latency, start, SECOND, tag);
+        let length = Duration::try_from_secs_f64(interval.length_s).unwrap_or_default();
+        self.line(&interval.figures.latency, start, length, tag);
     }
 
     /// Writes what is only known at the end.
@@ -98,6 +98,7 @@ mod tests {
         Interval {
             second,
             is_warm_up,
+            length_s: 0.5,
             figures: Figures { latency, ..Figures::default() },
             outstanding: 0,
         }
@@ -141,12 +142,12 @@ mod tests {
         assert_eq!(lines.len(), 4);
         for (line, interval) in lines.iter().zip(&intervals) {
             assert_eq!(line.0.as_deref(), interval.is_warm_up.then_some("warm-up"));
-            assert_eq!((line.1, line.2), (interval.second, SECOND));
+            assert_eq!((line.1, line.2), (interval.second, Duration::from_millis(500)));
             assert_eq!(line.3, interval.figures.latency);
         }
         assert!((lines[0].4 - 0.9).abs() < 0.002, "milliseconds: {}", lines[0].4);
         assert_eq!(lines[3].0.as_deref(), Some("probe"));
-        assert_eq!((lines[3].1, lines[3].2), (1, SECOND));
+        assert_eq!((lines[3].1, lines[3].2), (1, Duration::from_secs(1)));
         assert_eq!(lines[3].3, latencies([77]));
     }
 

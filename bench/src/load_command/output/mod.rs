@@ -61,6 +61,7 @@ pub mod tests {
         let second = |second, is_warm_up, requests| Second {
             second,
             is_warm_up,
+            length_s: 1.0,
             requests,
             errors: 0,
             p50_us: 50.0,
