@@ -3,7 +3,12 @@
 //! exit code.
 //! Invariant: what was measured is printed however the run ended.
 
+mod command_line;
+mod options;
 mod output;
+mod plan;
 mod search;
 mod target;
 mod units;
+
+pub use options::Arguments;
