@@ -8,6 +8,7 @@ pub mod keys;
 mod keys_tests;
 pub mod outcome;
 pub mod plan;
+pub mod resp;
 pub mod traffic;
 pub mod values;
 #[cfg(test)]
