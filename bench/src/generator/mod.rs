@@ -9,6 +9,7 @@ mod keys_tests;
 pub mod outcome;
 pub mod plan;
 pub mod resp;
+pub mod template;
 pub mod traffic;
 pub mod values;
 #[cfg(test)]
