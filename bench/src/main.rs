@@ -19,7 +19,6 @@ mod priority;
 mod process;
 mod redis_benchmark;
 mod report;
-mod resp;
 mod server;
 mod session;
 mod wrk;

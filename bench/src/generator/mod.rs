@@ -8,8 +8,12 @@ mod engine;
 pub mod keys;
 #[cfg(test)]
 mod keys_tests;
+pub mod mix;
 pub mod outcome;
 pub mod plan;
+pub mod resp;
+pub mod resp_settings;
+pub mod template;
 pub mod traffic;
 pub mod values;
 #[cfg(test)]

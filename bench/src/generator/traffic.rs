@@ -2,6 +2,25 @@
 //! In: numbers drawn, received bytes. Out: requests, judgements of replies.
 //! Invariant: no I/O and no clock: a [`Traffic`] only writes and reads bytes.
 
+/// Whose traffic it is: which keys and random numbers it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seat {
+    /// The core, from 0.
+    pub core: usize,
+    /// How many cores make load.
+    pub cores: usize,
+    /// The bystander's, not the load's.
+    pub is_probe: bool,
+}
+
+impl Seat {
+    /// A seed for it that differs from that of all others.
+    #[must_use]
+    pub fn seed(&self, seed: u64) -> u64 {
+        seed.wrapping_add(self.core as u64).wrapping_add(u64::from(self.is_probe) << 32)
+    }
+}
+
 /// A request: what the reply must be judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
