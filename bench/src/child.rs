@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+const FREE_ROW_TRIES: usize = 100;
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why a process could not be started.
@@ -70,6 +71,22 @@ pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT], Launc
         listeners.push(listener);
     }
     Ok(addresses)
+}
+
+/// The first of so many ports in a row that nobody listens on at present.
+///
+/// # Errors
+/// No such row was found.
+pub fn free_ports_in_row(count: u16) -> Result<u16, LaunchError> {
+    for _ in 0..FREE_ROW_TRIES {
+        let first = free_address()?.port();
+        let Some(end) = first.checked_add(count) else { continue };
+        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        if (first..end).map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
+            return Ok(first);
+        }
+    }
+    Err(LaunchError(format!("no {count} free ports in a row")))
 }
 
 impl Child {

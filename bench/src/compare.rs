@@ -3,16 +3,19 @@
 //! Out: medians with their spread, the ratio of each round, and whether the target is reached.
 //! Invariant: a ratio compares figures of the same round only; lower is better everywhere.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The middle of some figures, and how far they lie apart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The middle figure; of an even number, the mean of the two in the middle.
+    #[serde(deserialize_with = "endless")]
     pub median: f64,
     /// The least.
+    #[serde(deserialize_with = "endless")]
     pub min: f64,
     /// The greatest.
+    #[serde(deserialize_with = "endless")]
     pub max: f64,
 }
 
@@ -29,13 +32,18 @@ impl Spread {
     }
 }
 
+/// A figure as it is read back: JSON has no word for what no number is enough for, and says null.
+fn endless<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+}
+
 /// All indices below `count`, beginning with another one in each round.
 pub fn at_turn(round: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |turn| (round + turn) % count)
 }
 
 /// What a row must reach.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// The median of the ratios to the peer, at most.
@@ -47,24 +55,28 @@ pub enum Target {
 }
 
 /// Whether a target is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is.
     Reached,
     /// It is not: the figure is this many percent above the target.
+    #[serde(deserialize_with = "endless")]
     ShortBy(f64),
     /// There is no target.
     Informs,
 }
 
 /// One line of the comparison.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// What was measured.
     pub name: String,
+    /// The line of the table of targets that it stands for, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
     /// The unit of the figures.
-    pub unit: &'static str,
+    pub unit: String,
     /// The peer's figures.
     pub peer: Option<Spread>,
     /// Ringlet's figures.
@@ -84,7 +96,7 @@ impl Row {
     /// own figures.
     pub fn new(
         name: impl Into<String>,
-        unit: &'static str,
+        unit: &str,
         peer: &[f64],
         own: &[f64],
         target: Target,
@@ -99,7 +111,8 @@ impl Row {
         };
         Some(Self {
             name: name.into(),
-            unit,
+            goal: None,
+            unit: unit.to_owned(),
             peer: Spread::of(peer),
             own: own_spread,
             ratio,
@@ -145,6 +158,16 @@ mod tests {
         assert!((percent - 50.0).abs() < 1e-9);
         let row = Row::new("x", "B", &[121.0], &[72.0], Target::Figure(72.0)).expect("figures");
         assert_eq!(row.verdict, Verdict::Reached);
+    }
+
+    #[test]
+    fn rows_come_back_from_json_whole() {
+        for (own, target) in [(3.0, Target::Figure(0.0)), (0.5, Target::Ratio(0.6))] {
+            let mut row = Row::new("x", "us", &[1.0], &[own], target).expect("figures");
+            row.goal = Some("a-goal".to_owned());
+            let json = serde_json::to_string(&row).expect("JSON");
+            assert_eq!(serde_json::from_str::<Row>(&json).expect("a row"), row, "{json}");
+        }
     }
 
     #[test]

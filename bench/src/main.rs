@@ -14,11 +14,14 @@ mod limiter;
 mod link;
 mod load;
 mod load_command;
+mod loader;
+mod memory;
 mod nginx;
 mod priority;
 mod process;
 mod redis_benchmark;
 mod report;
+mod scaling;
 mod server;
 mod session;
 mod wrk;
@@ -44,17 +47,23 @@ struct Arguments {
 enum Subject {
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
+    /// Compare the memory of ringlet-server with redis-server's.
+    Memory(memory::Arguments),
     /// Compare ringlet-lb with HAProxy and nginx.
     Lb(lb::Arguments),
     /// Compare ringlet-limiter with redis-server and nginx.
     Limiter(limiter::Arguments),
+    /// Split the cost of ringlet-server's requests and predict its throughput on many cores.
+    Scaling(scaling::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Server(arguments) => server::compare(&arguments),
+        Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
+        Subject::Scaling(arguments) => scaling::measure(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

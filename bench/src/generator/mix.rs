@@ -140,6 +140,10 @@ impl RespTraffic {
 }
 
 impl Traffic for RespTraffic {
+    fn pipelines(&self) -> bool {
+        true
+    }
+
     fn kinds(&self) -> &[String] {
         &self.kinds
     }

@@ -10,6 +10,7 @@ use super::{CONNECTIONS, Plan};
 use crate::compare::{Spread, Target, at_turn};
 use crate::process;
 use crate::report::Findings;
+use crate::report::targets::{LB_LARGE, LB_SMALL, LB_TCP, Wanted};
 use crate::wrk::Wrk;
 
 /// The peer first; of the others ringlet-lb with one core has a target.
@@ -27,7 +28,7 @@ struct Traffic {
     mode: Mode,
     path: &'static str,
     closes: bool,
-    target: f64,
+    wanted: Wanted,
 }
 
 const TRAFFIC: [Traffic; 4] = [
@@ -36,22 +37,28 @@ const TRAFFIC: [Traffic; 4] = [
         mode: Mode::Http,
         path: SMALL,
         closes: false,
-        target: 0.80,
+        wanted: LB_SMALL.must(),
     },
     Traffic {
         name: "HTTP keep-alive, 16 KB",
         mode: Mode::Http,
         path: LARGE,
         closes: false,
-        target: 0.85,
+        wanted: LB_LARGE.must(),
     },
-    Traffic { name: "TCP, 64 bytes", mode: Mode::Tcp, path: SMALL, closes: false, target: 0.80 },
+    Traffic {
+        name: "TCP, 64 bytes",
+        mode: Mode::Tcp,
+        path: SMALL,
+        closes: false,
+        wanted: LB_TCP.must(),
+    },
     Traffic {
         name: "HTTP, a connection per request",
         mode: Mode::Http,
         path: SMALL,
         closes: true,
-        target: 0.95,
+        wanted: Wanted { target: Target::Ratio(0.95), goal: None },
     },
 ];
 
@@ -127,13 +134,13 @@ fn measure(plan: &Plan, traffic: &Traffic, proxies: &[Running]) -> io::Result<Ve
 
 fn report(traffic: &Traffic, kinds: &[Kind], figures: &[Figures], findings: &mut Findings) {
     for (own, kind) in kinds.iter().enumerate().skip(1) {
-        let target = if *kind == (Kind::Ringlet { cores: 1 }) {
-            Target::Ratio(traffic.target)
+        let wanted = if *kind == (Kind::Ringlet { cores: 1 }) {
+            traffic.wanted
         } else {
-            Target::None
+            Target::None.into()
         };
         let name = format!("CPU per request, {}: {}", traffic.name, kind.name());
-        findings.row(&name, "us", &figures[0].cpu_us, &figures[own].cpu_us, target);
+        findings.row(&name, "us", &figures[0].cpu_us, &figures[own].cpu_us, wanted);
     }
     let rates: Vec<String> = kinds
         .iter()

@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use super::launch::Launcher;
 use super::settings::{THROTTLE, THROTTLE_COUNT};
 use super::{CONNECTIONS, Plan, cpu_us};
-use crate::compare::{Spread, Target, at_turn};
+use crate::compare::{Spread, at_turn};
 use crate::data_server::{self, Kind};
 use crate::redis_benchmark::{Closed, key_name};
 use crate::report::Findings;
+use crate::report::targets::LIMITER_RESP;
 
 /// What applications have where there is no limiter.
 const SCRIPT: &str = include_str!("gcra.lua");
@@ -115,7 +116,7 @@ fn report(ways: &[Way]) -> Findings {
             "CPU per decision, RESP, {CONNECTIONS} clients, pipeline {PIPELINE}: {}",
             own.name
         );
-        findings.row(&name, "us", &ways[0].figures, &own.figures, Target::Ratio(0.25));
+        findings.row(&name, "us", &ways[0].figures, &own.figures, LIMITER_RESP.must());
     }
     let rates: Vec<String> = ways
         .iter()

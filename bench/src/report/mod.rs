@@ -3,16 +3,18 @@
 //! Invariant: every row shows both figures, their spread, the ratio, the target and the verdict.
 
 pub mod plot;
+pub mod targets;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::compare::{Row, Spread, Target, Verdict};
 use plot::Plot;
+use targets::Wanted;
 
 /// What a scenario found.
 #[derive(Clone, Debug, Default)]
@@ -32,17 +34,19 @@ impl Findings {
     pub fn row(
         &mut self,
         name: &str,
-        unit: &'static str,
+        unit: &str,
         peer: &[f64],
         own: &[f64],
-        target: Target,
+        wanted: impl Into<Wanted>,
     ) {
-        self.rows.extend(Row::new(name, unit, peer, own, target));
+        let Wanted { target, goal } = wanted.into();
+        let row = Row::new(name, unit, peer, own, target);
+        self.rows.extend(row.map(|row| Row { goal: goal.map(str::to_owned), ..row }));
     }
 }
 
 /// A whole comparison.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// What was compared.
     pub title: String,
@@ -53,8 +57,10 @@ pub struct Report {
     /// What a reader should know.
     pub notes: Vec<String>,
     /// Pictures.
+    #[serde(default)]
     pub plots: Vec<Plot>,
     /// Command lines that repeat what was measured.
+    #[serde(default)]
     pub commands: Vec<String>,
 }
 
@@ -92,7 +98,7 @@ impl Report {
 fn cells(row: &Row) -> Vec<String> {
     vec![
         row.name.clone(),
-        row.unit.to_owned(),
+        row.unit.clone(),
         row.peer.map_or_else(|| "-".to_owned(), spread),
         spread(row.own),
         row.ratio.map_or_else(|| "-".to_owned(), spread),

@@ -15,6 +15,9 @@ use crate::load::{self, Offer};
 use crate::process;
 use crate::redis_benchmark::Closed;
 use crate::report::Findings;
+use crate::report::targets::{
+    SERVER_MEMORY, SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
+};
 
 const CLIENTS: usize = 50;
 /// What a freshly started server gets to come to rest.
@@ -31,8 +34,6 @@ pub struct Plan {
     pub requests: u64,
     /// Seconds of one latency measurement.
     pub latency_seconds: u64,
-    /// Keys of the memory scenario.
-    pub memory_keys: u64,
     /// Keys that are inserted while another client is watched.
     pub insert_keys: u64,
     /// Keys that expire within one second.
@@ -52,8 +53,6 @@ pub enum Scenario {
     Cpu,
     /// Latency at equal offered load.
     Latency,
-    /// Resident memory per key.
-    Memory,
     /// Longest gap while keys are inserted.
     Insert,
     /// Longest gap while keys expire.
@@ -64,8 +63,9 @@ pub enum Scenario {
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 6] =
-        [Self::Cpu, Self::Latency, Self::Memory, Self::Insert, Self::Expire, Self::Idle];
+    pub const ALL: [Self; 5] = [Self::Cpu, Self::Latency, Self::Insert, Self::Expire, Self::Idle];
+    /// What `--quick` measures: all that the table of targets asks for, and what is quick.
+    pub const QUICK: [Self; 4] = [Self::Cpu, Self::Latency, Self::Insert, Self::Idle];
 }
 
 /// How a row names the server with that many shards.
@@ -86,7 +86,6 @@ pub fn run(scenario: Scenario, plan: &Plan, launcher: &Launcher) -> io::Result<F
     match scenario {
         Scenario::Cpu => cpu(plan, launcher),
         Scenario::Latency => latency(plan, launcher),
-        Scenario::Memory => memory(plan, launcher),
         Scenario::Insert => gap::run(plan, launcher, Disturbance::Insert),
         Scenario::Expire => gap::run(plan, launcher, Disturbance::Expire),
         Scenario::Idle => idle(plan, launcher),
@@ -103,7 +102,9 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         fill_small(server)?;
     }
     let mut findings = Findings::default();
-    for (pipeline, targets) in [(1, [0.92, 1.20]), (16, [0.60, 0.85])] {
+    let goals =
+        [(1, [SERVER_PLAIN, SERVER_PLAIN_TWO]), (16, [SERVER_PIPELINED, SERVER_PIPELINED_TWO])];
+    for (pipeline, goals) in goals {
         for test in ["get", "set"] {
             let closed = Closed {
                 asked: &["-t", test],
@@ -127,12 +128,12 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
                 }
             }
             let upper = test.to_uppercase();
-            for (own, target) in [1, 2].into_iter().zip(targets) {
+            for (own, goal) in [1, 2].into_iter().zip(goals) {
                 let name = format!(
                     "CPU per {upper}, {CLIENTS} clients, pipeline {pipeline}, {}",
                     shards(own)
                 );
-                findings.row(&name, "us", &figures[0], &figures[own], Target::Ratio(target));
+                findings.row(&name, "us", &figures[0], &figures[own], goal.must());
             }
             let medians: Vec<String> = throughput
                 .iter()
@@ -215,25 +216,6 @@ fn latency_at(
         lateness.value_at_quantile(0.99) as f64 / 1000.0,
     ));
     Ok(())
-}
-
-/// Resident memory per key of 16 bytes with a value of 16 bytes.
-fn memory(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
-    let mut figures = [Vec::new(), Vec::new()];
-    for _ in 0..plan.long_rounds {
-        for (kind, figures) in [Kind::Redis, ONE_SHARD].into_iter().zip(&mut figures) {
-            let server = launcher.start(kind)?;
-            let before = process::resident_bytes(server.pid())?;
-            fill_many(&server, plan.memory_keys, &mut set_sixteen, None)?;
-            let after = process::resident_bytes(server.pid())?;
-            let grown = after.saturating_sub(before) as f64;
-            figures.push(grown / plan.memory_keys as f64);
-        }
-    }
-    let mut findings = Findings::default();
-    let name = format!("resident memory per key, {} keys of 16+16 bytes", plan.memory_keys);
-    findings.row(&name, "bytes", &figures[0], &figures[1], Target::Figure(72.0));
-    Ok(findings)
 }
 
 /// CPU time of servers that nobody asks anything, in percent of one CPU.
