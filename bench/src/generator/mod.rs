@@ -7,6 +7,8 @@ pub mod keys;
 #[cfg(test)]
 mod keys_tests;
 pub mod mix;
+#[cfg(test)]
+mod mix_tests;
 pub mod outcome;
 pub mod plan;
 pub mod resp;
