@@ -3,6 +3,8 @@
 //! Invariant: latency counts from the time at which a request was meant to be sent, so a stalled server
 //! (or generator) cannot hide behind requests that were not sent.
 
+pub mod http;
+pub mod http_settings;
 pub mod keys;
 #[cfg(test)]
 mod keys_tests;
