@@ -5,10 +5,14 @@
 
 pub mod cluster;
 mod engine;
+pub mod http;
+pub mod http_settings;
 pub mod keys;
 #[cfg(test)]
 mod keys_tests;
 pub mod mix;
+#[cfg(test)]
+mod mix_tests;
 pub mod outcome;
 pub mod plan;
 pub mod resp;
