@@ -11,8 +11,11 @@ use clap::Args;
 use super::output::Format;
 use super::target::Target;
 use super::units;
+use crate::generator::http_settings::{Header, Statuses};
 use crate::generator::keys::{Distribution, KEYS_MAX};
 use crate::generator::plan::Gaps;
+use crate::generator::resp_settings::{Ratio, Ttl};
+use crate::generator::template::Template;
 use crate::generator::values::Sizes;
 
 /// Put load on one server and measure what comes back.
@@ -73,6 +76,10 @@ pub struct Pace {
     /// Yield the CPU when there is nothing to do, because others need it; times get less exact.
     #[arg(long)]
     pub share_cpu: bool,
+    /// Beside the load, a GET at this rate on a connection of its own, measured by itself: what another
+    /// client feels of the load.
+    #[arg(long, value_name = "RATE", value_parser = units::rate)]
+    pub probe: Option<f64>,
     /// Search for the highest --rate at which 99 of 100 requests take no longer than this, such as 5ms.
     /// Each trial takes --time.
     #[arg(long, value_parser = units::time, value_name = "TIME", conflicts_with_all = ["rate", "pipeline", "requests", "hlog"])]
@@ -134,11 +141,11 @@ pub struct Keys {
 pub struct Redis {
     /// SETs to GETs (memtier --ratio) [default: 1:1].
     #[arg(long, value_name = "SETS:GETS", conflicts_with = "command")]
-    pub ratio: Option<String>,
+    pub ratio: Option<Ratio>,
     /// A command instead of SET and GET, such as 'HSET __key__ field __data__'; words and quotes as in a
     /// shell. May be given several times.
     #[arg(long, value_name = "WORDS")]
-    pub command: Vec<String>,
+    pub command: Vec<Template>,
     /// How often the --command is sent in proportion to the others; one for each, in their order.
     #[arg(long, value_name = "N", requires = "command", value_parser = clap::value_parser!(u32).range(1..))]
     pub command_ratio: Vec<u32>,
@@ -151,20 +158,16 @@ pub struct Redis {
     pub value_bytes: Option<Sizes>,
     /// Let what is SET expire after so many seconds: 30, or a range as 10-60.
     #[arg(long, value_name = "SECONDS", conflicts_with = "command")]
-    pub ttl: Option<String>,
+    pub ttl: Option<Ttl>,
     /// Set every key once before the run, unmeasured, so that reads find something.
     #[arg(long)]
     pub fill: bool,
     /// Check that reads bring back what was written.
-    #[arg(long, conflicts_with_all = ["command", "ttl"])]
+    #[arg(long, conflicts_with = "command")]
     pub verify: bool,
     /// The address is one node of a cluster: send each key to the node of its slot.
     #[arg(long)]
     pub cluster: bool,
-    /// Beside the load, GET at this rate on a connection of its own, measured by itself: what another
-    /// client feels of the load.
-    #[arg(long, value_name = "RATE", value_parser = units::rate)]
-    pub probe: Option<f64>,
 }
 
 /// What only HTTP servers are asked.
@@ -173,15 +176,16 @@ pub struct Http {
     /// The method [default: GET].
     #[arg(long)]
     pub method: Option<String>,
-    /// A field of the head, as 'Name: value'. May be given several times.
+    /// A field of the head, as 'Name: value', in which __key__ stands for the number of a key. May be
+    /// given several times.
     #[arg(long, value_name = "FIELD")]
-    pub header: Vec<String>,
+    pub header: Vec<Header>,
     /// Send a body of so many bytes.
     #[arg(long, value_name = "N")]
     pub body_bytes: Option<u32>,
-    /// Statuses that are no errors, such as 200,429 [default: 200].
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(200..=599))]
-    pub expect: Vec<u16>,
+    /// Statuses that are no errors, such as 200,429 or 200-299,404 [default: 200-299].
+    #[arg(long, value_name = "STATUSES")]
+    pub expect: Option<Statuses>,
 }
 
 /// Where results go.

@@ -3,7 +3,9 @@
 use clap::Parser;
 
 use super::*;
+use crate::generator::resp_settings::{Commands, Ratio, RespSettings, Ttl};
 use crate::load_command::output::Format;
+use crate::load_command::talk::Talk;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -16,6 +18,7 @@ fn read(line: &str) -> Result<Arguments, String> {
     let words = std::iter::once("load").chain(line.split_whitespace());
     let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
     check(&line.arguments)?;
+    Talk::new(&line.arguments, 1, 1)?;
     Ok(line.arguments)
 }
 
@@ -84,21 +87,23 @@ fn what_does_not_go_together_is_refused() {
         ("h --max-p99 5ms --hlog f", "cannot be used with"),
         ("h --max-rate 5", "--max-p99"),
         ("h --verify --command PING", "cannot be used with"),
-        ("h --verify --ttl 5", "cannot be used with"),
         ("h --ratio 1:1 --command PING", "cannot be used with"),
         ("h --command-ratio 1", "--command"),
+        ("h --ratio 0:0", "asks for nothing"),
+        ("h --ttl 9-3", "no time to live"),
+        ("h --command 'GET", "quote is not closed"),
+        ("h/3 --cluster", "database 0 only"),
         ("h --command PING --command-ratio 1 --command-ratio 2", "2 for 1"),
-        ("h --verify --value-bytes 39", "needs values of 40 bytes"),
-        ("h --verify --value-bytes 16-1024", "begins at 16"),
+        ("h --verify --value-bytes 39", "40 bytes at least"),
+        ("h --verify --value-bytes 16-1024", "40 bytes at least"),
         ("h --method GET", "--method is for an http:// address only"),
         ("h --expect 200", "--expect is for an http:// address only"),
         ("http://h --ratio 1:1", "--ratio is for a redis:// address only"),
         ("http://h --fill", "--fill is for a redis:// address only"),
         ("http://h --cluster", "--cluster is for a redis:// address only"),
-        ("http://h --probe 5", "--probe is for a redis:// address only"),
         ("http://h --key-prefix k", "--key-prefix is for a redis:// address only"),
         ("h --threads 51", "51 threads need a connection each"),
-        ("h --threads 3 --keys 2", "more --keys"),
+        ("h --threads 3 --keys 2 --verify", "need 3 keys"),
         ("h --pipeline 100000", "give less --pipeline"),
         ("h --connections 0", "not in 1..=100000"),
         ("h --pipeline 0", "not in 1..=100000"),
@@ -107,7 +112,10 @@ fn what_does_not_go_together_is_refused() {
         ("h --time 10", "with a unit"),
         ("h --rate 5/s", "requests per second"),
         ("h --distribution gauss", "zipfian"),
-        ("http://h --expect 200,99", "99 is not in"),
+        ("http://h --expect 200,99", "is no status"),
+        ("http://h --header a", "is no header"),
+        ("http://h --header connection:close", "is not for a header"),
+        ("http://h --method G/T", "no method"),
         ("h --format xml", "human, json, csv"),
     ] {
         let error = read(line).map(|_| ()).expect_err(line);
@@ -121,6 +129,35 @@ fn the_longest_values_that_can_be_checked_and_lists_are_taken() {
     read("h --verify").expect("the default is long enough");
     let arguments = read("http://h/__key__ --expect 200,429 --header a:b --header c:d");
     let arguments = arguments.expect("a line");
-    assert_eq!(arguments.http.expect, [200, 429]);
-    assert_eq!(arguments.http.header, ["a:b", "c:d"]);
+    let Talk::Http(settings) = Talk::new(&arguments, 7, 1).expect("settings") else {
+        panic!("HTTP")
+    };
+    assert_eq!(settings.expected.to_string(), "200,429");
+    assert_eq!((settings.path.as_str(), settings.host.as_str()), ("/__key__", "h"));
+    assert_eq!((settings.headers.len(), settings.seed), (2, 7));
+}
+
+#[test]
+fn options_reach_the_traffic() {
+    let line =
+        "redis://u:p@h/3 --ratio 1:9 --keys 7 --key-prefix x --value-bytes 50-60 --ttl 9 --verify";
+    let arguments = read(line).expect(line);
+    let Talk::Redis(settings) = Talk::new(&arguments, 7, 8).expect("settings") else {
+        panic!("RESP")
+    };
+    assert_eq!((settings.user.as_deref(), settings.password.as_deref()), (Some("u"), Some("p")));
+    assert_eq!((settings.database, settings.keys, settings.seed, settings.run), (3, 7, 7, 8));
+    assert_eq!(settings.commands, Commands::Ratio(Ratio { sets: 1, gets: 9 }));
+    assert_eq!(
+        (settings.key_prefix.as_str(), settings.sizes.to_string()),
+        ("x", "50-60".to_owned())
+    );
+    assert_eq!((settings.ttl, settings.verify), (Some(Ttl { min_s: 9, max_s: 9 }), true));
+    let arguments = read("h --command PING --command DBSIZE --command-ratio 1 --command-ratio 3");
+    let talk = Talk::new(&arguments.expect("a line"), 7, 8).expect("settings");
+    let Talk::Redis(RespSettings { commands: Commands::Templates(list), .. }) = talk else {
+        panic!("templates")
+    };
+    let list: Vec<_> = list.iter().map(|(template, weight)| (template.name(), *weight)).collect();
+    assert_eq!(list, [("PING".to_owned(), 1), ("DBSIZE".to_owned(), 3)]);
 }

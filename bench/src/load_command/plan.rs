@@ -9,7 +9,6 @@ use super::options::{Arguments, Http, Redis};
 use super::search::Bound;
 use super::target::Protocol;
 use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
-use crate::generator::values::{CHECKED_BYTES_MIN, Sizes};
 
 /// Requests that a connection sends at once to fill keys.
 const FILL_PIPELINE: usize = 64;
@@ -45,26 +44,6 @@ pub fn check(arguments: &Arguments) -> Result<(), String> {
              --pipeline or --connections",
         ));
     }
-    if u64::from(pace.threads) > arguments.keys.keys {
-        return Err("each thread needs a key of its own: give more --keys".to_owned());
-    }
-    check_redis(&arguments.redis)
-}
-
-fn check_redis(redis: &Redis) -> Result<(), String> {
-    let shortest = redis.value_bytes.as_ref().map_or_else(|| Sizes::default().min(), Sizes::min);
-    if redis.verify && shortest < CHECKED_BYTES_MIN {
-        return Err(format!(
-            "--verify needs values of {CHECKED_BYTES_MIN} bytes or more, to say in them what they are: \
-             --value-bytes begins at {shortest}",
-        ));
-    }
-    let (commands, ratios) = (redis.command.len(), redis.command_ratio.len());
-    if ratios > 0 && ratios != commands {
-        return Err(format!(
-            "give one --command-ratio for each --command: {ratios} for {commands}"
-        ));
-    }
     Ok(())
 }
 
@@ -79,7 +58,6 @@ fn only_redis(redis: &Redis) -> Option<&'static str> {
         ("fill", redis.fill),
         ("verify", redis.verify),
         ("cluster", redis.cluster),
-        ("probe", redis.probe.is_some()),
     ];
     first_given(&given)
 }
@@ -90,7 +68,7 @@ fn only_http(http: &Http) -> Option<&'static str> {
         ("method", http.method.is_some()),
         ("header", !http.header.is_empty()),
         ("body-bytes", http.body_bytes.is_some()),
-        ("expect", !http.expect.is_empty()),
+        ("expect", http.expect.is_some()),
     ];
     first_given(&given)
 }
@@ -101,7 +79,7 @@ fn first_given(options: &[(&'static str, bool)]) -> Option<&'static str> {
 
 /// The run that options mean, on servers at these addresses.
 pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
-    let Arguments { pace, length, redis, .. } = arguments;
+    let Arguments { pace, length, .. } = arguments;
     let warm_up_default = if length.requests.is_some() { Duration::ZERO } else { WARM_UP_DEFAULT };
     Plan {
         nodes,
@@ -113,7 +91,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
                 None => Pace::Closed { pipeline: pace.pipeline as usize },
             },
         },
-        probe: redis
+        probe: pace
             .probe
             .map(|rate| StreamPlan { clients: 1, pace: Pace::Open { rate, gaps: Gaps::Random } }),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
