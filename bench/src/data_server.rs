@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::child::{Child, LaunchError, free_address};
-use crate::load::Destination;
-use crate::resp;
+use crate::generator::resp;
+use crate::load::{Destination, Reply};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any reply that is read here (INFO).
@@ -96,7 +96,7 @@ impl Server {
 
     /// The server as the load generator wants it.
     pub fn destination(&self) -> Destination {
-        Destination { address: self.address, skip: resp::skip_reply, shares_cpu: false }
+        Destination { address: self.address, skip: skip_reply, shares_cpu: false }
     }
 
     /// The reply to one command on a connection of its own, as it came.
@@ -137,7 +137,7 @@ pub fn ask(address: SocketAddr, words: &[&[u8]]) -> io::Result<String> {
     resp::encode(words, &mut bytes);
     stream.write_all(&bytes)?;
     let mut answer = Vec::new();
-    while resp::skip_reply(&answer)?.is_none() {
+    while skip_reply(&answer)?.is_none() {
         let mut chunk = [0; 4096];
         let count = stream.read(&mut chunk)?;
         if count == 0 || answer.len() > MAX_ANSWER_BYTES {
@@ -146,6 +146,16 @@ pub fn ask(address: SocketAddr, words: &[&[u8]]) -> io::Result<String> {
         answer.extend_from_slice(&chunk[..count]);
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The first reply in `input`, as a [`Destination`] wants to hear of it.
+///
+/// # Errors
+/// `InvalidData` for bytes that begin no reply.
+pub fn skip_reply(input: &[u8]) -> io::Result<Option<Reply>> {
+    let found = resp::find_reply(input)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(found.map(|resp::Found { length, form }| Reply { length, error: form == resp::Form::Error }))
 }
 
 fn figure_in(info: &str, name: &str) -> Option<f64> {

@@ -13,6 +13,7 @@ mod lb;
 mod limiter;
 mod link;
 mod load;
+mod load_command;
 mod loader;
 mod memory;
 mod nginx;
@@ -20,7 +21,6 @@ mod priority;
 mod process;
 mod redis_benchmark;
 mod report;
-mod resp;
 mod scaling;
 mod server;
 mod session;
@@ -45,6 +45,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Subject {
+    /// Put load on one server and measure what comes back.
+    Load(Box<load_command::Arguments>),
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
     /// Compare the memory of ringlet-server with redis-server's.
@@ -59,6 +61,7 @@ enum Subject {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
+        Subject::Load(arguments) => return load_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),

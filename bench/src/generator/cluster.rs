@@ -11,7 +11,7 @@ use std::time::Duration;
 use ringlet_base::slot::SLOT_COUNT;
 use ringlet_protocol::resp_value::Value;
 
-use crate::resp;
+use crate::generator::resp;
 
 /// How long a server may take to tell.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

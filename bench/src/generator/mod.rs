@@ -5,8 +5,23 @@
 
 pub mod cluster;
 mod engine;
+pub mod http;
+pub mod http_settings;
+pub mod keys;
+#[cfg(test)]
+mod keys_tests;
+pub mod mix;
+#[cfg(test)]
+mod mix_tests;
 pub mod outcome;
 pub mod plan;
+pub mod resp;
+pub mod resp_settings;
+pub mod template;
 pub mod traffic;
+pub mod values;
+#[cfg(test)]
+mod values_tests;
+pub mod verify;
 
 pub use engine::{Watch, run};

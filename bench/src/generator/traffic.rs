@@ -2,6 +2,25 @@
 //! In: numbers drawn, received bytes. Out: requests, judgements of replies.
 //! Invariant: no I/O and no clock: a [`Traffic`] only writes and reads bytes.
 
+/// Whose traffic it is: which keys and random numbers it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seat {
+    /// The core, from 0.
+    pub core: usize,
+    /// How many cores make load.
+    pub cores: usize,
+    /// The bystander's, not the load's.
+    pub is_probe: bool,
+}
+
+impl Seat {
+    /// A seed for it that differs from that of all others.
+    #[must_use]
+    pub fn seed(&self, seed: u64) -> u64 {
+        seed.wrapping_add(self.core as u64).wrapping_add(u64::from(self.is_probe) << 32)
+    }
+}
+
 /// A request: what the reply must be judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -39,17 +58,6 @@ pub struct Judged {
     pub answer: Answer,
     /// The server closes the connection behind it.
     pub closes: bool,
-}
-
-/// For which core, and for which of its streams, a [`Traffic`] speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// The core.
-    pub core: usize,
-    /// How many there are.
-    pub cores: usize,
-    /// The bystander, not the load.
-    pub is_probe: bool,
 }
 
 /// What is said on the connections of one core.

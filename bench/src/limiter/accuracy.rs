@@ -13,8 +13,9 @@ use super::ledger::{CLOCK_SLACK_MS, Ledger, Sums};
 use super::settings::{BUCKET, SATURATED_COUNT, WINDOW};
 use super::{Plan, STORES, store_name};
 use crate::compare::Target;
+use crate::data_server::skip_reply;
+use crate::generator::resp;
 use crate::report::Findings;
-use crate::resp;
 
 const NODES: usize = 2;
 /// So that cores of a node lend to each other too.
@@ -189,7 +190,7 @@ fn read_admissions(stream: &mut TcpStream) -> io::Result<u64> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         input.extend_from_slice(&chunk[..count]);
-        while let Some(reply) = resp::skip_reply(&input[at..])? {
+        while let Some(reply) = skip_reply(&input[at..])? {
             if reply.error {
                 return Err(io::Error::other(String::from_utf8_lossy(&input[at..]).into_owned()));
             }

@@ -11,10 +11,10 @@ use super::launch::{Launcher, Limiter};
 use super::settings::{AMPLE, BUCKET};
 use super::{Plan, STORES, store_name};
 use crate::compare::{Target, at_turn};
-use crate::data_server::Server;
+use crate::data_server::{Server, skip_reply};
+use crate::generator::resp;
 use crate::load::{self, Destination, Offer, Reply, Skip};
 use crate::report::Findings;
-use crate::resp;
 
 /// Batches of requests per second, whatever their size.
 const BATCHES_PER_S: f64 = 2000.0;
@@ -123,7 +123,7 @@ fn offer(
 fn skip_batch<const REQUESTS: usize>(input: &[u8]) -> io::Result<Option<Reply>> {
     let mut all = Reply { length: 0, error: false };
     for _ in 0..REQUESTS {
-        let Some(reply) = resp::skip_reply(&input[all.length..])? else { return Ok(None) };
+        let Some(reply) = skip_reply(&input[all.length..])? else { return Ok(None) };
         all.length += reply.length;
         all.error |= reply.error;
     }

@@ -11,12 +11,12 @@ use super::scenario::{ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
 use super::traffic::{FILL_CONNECTIONS, fill_many, probe, set_sixteen};
 use crate::compare::Target;
 use crate::data_server::{Kind, Launcher, Server};
+use crate::generator::resp;
 use crate::load::{self, Fill, Outcome};
 use crate::process;
 use crate::redis_benchmark::key_name;
 use crate::report::Findings;
 use crate::report::targets::{SERVER_PAUSE, Wanted};
-use crate::resp;
 
 const MILLISECOND_NS: f64 = 1e6;
 /// How long active expiry is watched after the first key has expired.

@@ -7,9 +7,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::data_server::Server;
+use crate::generator::resp;
 use crate::load::{self, Fill, Offer, Outcome};
 use crate::redis_benchmark::key_name;
-use crate::resp;
 
 /// Bytes of a value in the CPU and latency scenarios.
 pub const VALUE_BYTES: usize = 64;
