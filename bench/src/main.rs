@@ -13,6 +13,7 @@ mod lb;
 mod limiter;
 mod link;
 mod load;
+mod machine;
 mod nginx;
 mod priority;
 mod process;
@@ -48,6 +49,8 @@ enum Subject {
     Lb(lb::Arguments),
     /// Compare ringlet-limiter with redis-server and nginx.
     Limiter(limiter::Arguments),
+    /// Make one page of what the suites wrote, and say which targets are reached.
+    Report(report::command::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
+        Subject::Report(arguments) => report::command::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
