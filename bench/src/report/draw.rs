@@ -32,11 +32,12 @@ const COLOURS: usize = 8;
 pub fn figure(plot: &Plot) -> Markup {
     let colours = colours(&plot.lines);
     let is_bars = plot.x.scale == Scale::Names;
+    let has_legend = is_bars || (plot.lines.len() > 1 && !is_direct(plot));
     let picture = if is_bars { bars::picture(plot) } else { curves(plot, &colours) };
     html! {
         figure.plot {
             figcaption { (plot.title) }
-            @if is_bars || plot.lines.len() > 1 { (legend(plot, &colours, is_bars)) }
+            @if has_legend { (legend(plot, &colours, is_bars)) }
             @match picture {
                 Some(picture) => (picture),
                 None => p.empty { "Nothing was measured that could be drawn." },
@@ -79,6 +80,13 @@ fn colours(lines: &[Line]) -> Vec<usize> {
     lines.iter().map(colour).collect()
 }
 
+/// Names stand at the ends of the lines, where they need no looking up, if there is room; what is
+/// dashed takes a legend that says why.
+fn is_direct(plot: &Plot) -> bool {
+    let is_short = |line: &Line| line.name.chars().count() <= DIRECT_LETTERS && !line.is_predicted;
+    (2..=DIRECT_LINES).contains(&plot.lines.len()) && plot.lines.iter().all(is_short)
+}
+
 /// The classes of a line: after the last colour they begin again, with another pattern of dashes.
 fn stroke(line: &Line, colour: usize) -> String {
     let pattern = if line.is_predicted {
@@ -117,7 +125,7 @@ fn curves(plot: &Plot, colours: &[usize]) -> Option<Markup> {
     let drawn = points().filter(|(x, y)| x.is_finite() && y.is_finite());
     let (x, y): (Vec<f64>, Vec<f64>) = drawn.copied().unzip();
     let longest = plot.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
-    let is_direct = (2..=DIRECT_LINES).contains(&plot.lines.len()) && longest <= DIRECT_LETTERS;
+    let is_direct = is_direct(plot);
     let margin = if is_direct { longest as f64 * LETTER_WIDTH + 14.0 } else { RIGHT };
     let canvas = Canvas {
         x: Ruler::over(plot.x.scale, &x, false)?,
@@ -169,9 +177,10 @@ fn curve(line: &Line, colour: usize, canvas: &Canvas) -> Markup {
         @if marks.len() > 1 {
             path class=(stroke(line, colour)) d=(path.trim_end()) { title { (line.name) } }
         }
+        @let radius = if marks.len() == 1 { 5 } else { 3 };
         @if marks.len() <= MARKED_POINTS && !line.is_predicted {
             @for (x, y, (at, value)) in marks {
-                circle class=(format!("mark s{}", colour % COLOURS)) cx=(rounded(x)) cy=(rounded(y)) r="3" {
+                circle class=(format!("mark s{}", colour % COLOURS)) cx=(rounded(x)) cy=(rounded(y)) r=(radius) {
                     title { (line.name) ": " (short(value)) " at " (short(at)) }
                 }
             }
@@ -245,8 +254,8 @@ mod tests {
         let text = drawn(&plot(Scale::Percentile, &[("Redis", points), ("Ringlet", points)]));
         assert_eq!(
             text.matches("class=\"line ").count(),
-            4,
-            "two in the picture and two in the legend"
+            2,
+            "the names at their ends need no legend"
         );
         for part in ["99 %", "x in s", "y in ms", "Redis", "Ringlet", "&lt;title&gt;", "measured"] {
             assert!(text.contains(part), "{part} is missing in {text}");

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::draw::rounded;
-use super::targets::Standing;
+use super::targets::{Reach, Standing};
 use crate::compare::{Row, Spread, Target, Verdict};
 
 const WIDTH: f64 = 120.0;
@@ -18,14 +18,33 @@ const TIMES_MAX: f64 = 4.0;
 pub fn of_standing(standing: &Standing) -> Markup {
     let Some(measured) = &standing.measured else { return html! {} };
     let goal = &standing.goal;
-    gauge(measured.figure, most(goal.must), most(goal.aim), measured.row.verdict)
+    gauge(measured.figure, most(goal.must), most(goal.aim), standing.reach)
 }
 
 /// The bar of a row's ratio: the peer is the dashed tick.
 pub fn of_row(row: &Row) -> Markup {
     let Some(ratio) = row.ratio else { return html! {} };
     let must = if matches!(row.target, Target::Ratio(_)) { most(row.target) } else { None };
-    gauge(ratio, must, Some(1.0), row.verdict)
+    gauge(ratio, must, Some(1.0), reach_of(row))
+}
+
+/// How far a row came by itself.
+pub fn reach_of(row: &Row) -> Reach {
+    match row.verdict {
+        Verdict::Reached => Reach::Must,
+        Verdict::ShortBy(percent) => Reach::ShortBy(percent),
+        Verdict::Informs => Reach::NotMeasured,
+    }
+}
+
+/// The style sheet's class, by which bars and verdicts have their colours.
+pub fn class(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Aim => "aim",
+        Reach::Must => "must",
+        Reach::ShortBy(_) => "short",
+        Reach::NotMeasured => "unknown",
+    }
 }
 
 fn most(target: Target) -> Option<f64> {
@@ -35,7 +54,7 @@ fn most(target: Target) -> Option<f64> {
     }
 }
 
-fn gauge(figure: Spread, must: Option<f64>, dashed: Option<f64>, verdict: Verdict) -> Markup {
+fn gauge(figure: Spread, must: Option<f64>, dashed: Option<f64>, reach: Reach) -> Markup {
     let last = must.unwrap_or(0.0).max(dashed.unwrap_or(0.0));
     let end = (last * ROOM).max(figure.max.min(last * TIMES_MAX));
     let is_drawable =
@@ -44,18 +63,13 @@ fn gauge(figure: Spread, must: Option<f64>, dashed: Option<f64>, verdict: Verdic
         return html! {};
     }
     let x = |value: f64| rounded((value / end).clamp(0.0, 1.0) * (WIDTH - 2.0) + 1.0);
-    let class = match verdict {
-        Verdict::Reached => "bar reached",
-        Verdict::ShortBy(_) => "bar short",
-        Verdict::Informs => "bar",
-    };
     html! {
         svg.gauge viewBox=(format!("0 0 {WIDTH} 18")) aria-hidden="true" {
             path.track d=(format!("M1,9 H{}", WIDTH - 1.0)) {}
-            rect class=(class) x="1" y="5" width=(rounded(x(figure.median) - 1.0).max(1.0)) height="8" rx="1.5" {}
+            rect class=(format!("bar {}", class(reach))) x="1" y="5" width=(rounded(x(figure.median) - 1.0).max(1.0)) height="8" rx="1.5" {}
             path.spread d=(format!("M{},9 H{}", x(figure.min), x(figure.max))) {}
-            @if let Some(must) = must { path.must d=(format!("M{},1 V17", x(must))) {} }
-            @if let Some(at) = dashed { path.aim d=(format!("M{},1 V17", x(at))) {} }
+            @if let Some(must) = must { path.tick d=(format!("M{},1 V17", x(must))) {} }
+            @if let Some(at) = dashed { path.tick.dashed d=(format!("M{},1 V17", x(at))) {} }
         }
     }
 }
@@ -72,7 +86,7 @@ mod tests {
         };
         assert_eq!(bar(&[], 1.0), "");
         assert_eq!(bar(&[1.0], f64::NAN), "");
-        assert!(bar(&[1.0], 0.5).contains("bar reached"));
+        assert!(bar(&[1.0], 0.5).contains("bar must"));
         // Far beyond the ticks it ends at the right end.
         assert!(bar(&[1.0], 500.0).contains("width=\"118\""), "{}", bar(&[1.0], 500.0));
     }

@@ -7,9 +7,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::baseline::{Change, Changes};
 use super::targets::{Reach, Standing};
-use super::words::{self, spread, spread_or_nothing};
+use super::words::{self, spread_or_nothing};
 use super::{Report, Suite, Whole, draw, gauge, markdown};
-use crate::compare::{Row, Verdict};
+use crate::compare::{Row, Spread};
 use crate::machine::Machine;
 
 const STYLE: &str = include_str!("style.css");
@@ -64,12 +64,6 @@ fn text(head: &str, class: &str, content: &str) -> Markup {
 }
 
 fn targets(standings: &[Standing]) -> Markup {
-    let class = |standing: &Standing| match standing.reach {
-        Reach::Aim => "verdict aim",
-        Reach::Must => "verdict must",
-        Reach::ShortBy(_) => "verdict short",
-        Reach::NotMeasured => "verdict unknown",
-    };
     html! {
         section #targets {
             h2 { "Targets" }
@@ -92,15 +86,35 @@ fn targets(standings: &[Standing]) -> Markup {
                             (text("must reach", "figure", &words::target(goal.must, goal.unit)))
                             (text("aim", "figure", &words::target(goal.aim, goal.unit)))
                             (cell("measured", "", &html! {
-                                (gauge::of_standing(standing)) span.measured { (words::measured(standing)) }
+                                (measured(standing))
                             }))
-                            (text("verdict", class(standing), &words::reach(standing.reach)))
+                            (text("verdict", &class(standing.reach), &words::reach(standing.reach)))
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// Colours go by it.
+fn class(reach: Reach) -> String {
+    format!("verdict {}", gauge::class(reach))
+}
+
+fn measured(standing: &Standing) -> Markup {
+    let (figure, beside) = words::measured(standing);
+    html! {
+        (gauge::of_standing(standing))
+        span.measured { (figure) @if !beside.is_empty() { br; span.spread { (beside) } } }
+    }
+}
+
+/// The median, and below it the spread.
+fn figures(figures: Option<Spread>) -> Markup {
+    let words = spread_or_nothing(figures);
+    let (median, spread) = words.split_once(' ').unwrap_or((&words, ""));
+    html! { span.measured { (median) " " span.spread { (spread.trim_matches(['(', ')'])) } } }
 }
 
 fn since(changes: &Changes) -> Markup {
@@ -184,11 +198,6 @@ fn section(name: &str, report: &Report) -> Markup {
 }
 
 fn rows(rows: &[Row]) -> Markup {
-    let class = |row: &Row| match row.verdict {
-        Verdict::Reached => "verdict must",
-        Verdict::ShortBy(_) => "verdict short",
-        Verdict::Informs => "verdict unknown",
-    };
     html! {
         table {
             thead { tr {
@@ -200,13 +209,13 @@ fn rows(rows: &[Row]) -> Markup {
                     tr {
                         (text("", "name", &row.name))
                         (text("unit", "", &row.unit))
-                        (text("peer", "figure", &spread_or_nothing(row.peer)))
-                        (text("measured", "figure", &spread(row.own)))
+                        (cell("peer", "figure", &figures(row.peer)))
+                        (cell("measured", "figure", &figures(Some(row.own))))
                         (cell("ratio", "", &html! {
-                            (gauge::of_row(row)) span.measured { (spread_or_nothing(row.ratio)) }
+                            (gauge::of_row(row)) (figures(row.ratio))
                         }))
                         (text("target", "figure", &words::target(row.target, &row.unit)))
-                        (text("verdict", class(row), &words::verdict(row)))
+                        (text("verdict", &class(gauge::reach_of(row)), &words::verdict(row)))
                         (text("rounds", "figure", &row.rounds.to_string()))
                     }
                 }

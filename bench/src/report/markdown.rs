@@ -35,12 +35,13 @@ pub fn targets(standings: &[Standing]) -> String {
         .iter()
         .map(|standing| {
             let goal = &standing.goal;
+            let (figure, beside) = words::measured(standing);
             vec![
                 goal.work.to_owned(),
                 goal.peer.to_owned(),
                 words::target(goal.must, goal.unit),
                 words::target(goal.aim, goal.unit),
-                words::measured(standing),
+                if beside.is_empty() { figure } else { format!("{figure}: {beside}") },
                 words::reach(standing.reach),
             ]
         })

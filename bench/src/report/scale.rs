@@ -5,7 +5,7 @@
 use super::plot::Scale;
 
 /// About so many ticks stand on an axis with equal steps.
-const STEPS: f64 = 5.0;
+const STEPS: f64 = 6.0;
 /// More ticks than this overlap.
 const TICKS_MAX: usize = 12;
 /// What lies between the last share below 100 % and 100 % itself, which is endlessly far.
@@ -41,8 +41,12 @@ impl Ruler {
             ruler.round();
         }
         if ruler.high - ruler.low < f64::EPSILON * ruler.low.abs().max(1.0) {
-            ruler.high =
-                ruler.low + if scale == Scale::Linear { ruler.low.abs().max(1.0) } else { 1.0 };
+            ruler.high = ruler.low
+                + if matches!(scale, Scale::Linear | Scale::Names) {
+                    ruler.low.abs().max(1.0)
+                } else {
+                    1.0
+                };
         }
         Some(ruler)
     }
@@ -82,7 +86,7 @@ impl Ruler {
             Scale::Log => self.decades(),
             Scale::Percentile => {
                 let nines = (1..9).map(|nines| 1.0 - 10_f64.powi(-nines));
-                [0.0, 0.5].into_iter().chain(nines).collect()
+                [0.0].into_iter().chain(nines).collect()
             }
         };
         let slack = (self.high - self.low) * 1e-6;
@@ -171,7 +175,7 @@ mod tests {
         let cores = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
         assert_eq!(labels(Scale::Log, &cores), ["1", "2", "4", "8", "16", "32", "64"]);
         let shares = [0.0, 0.5, 0.9, 0.99, 0.9995, 1.0];
-        assert_eq!(labels(Scale::Percentile, &shares), ["0 %", "50 %", "90 %", "99 %", "99.9 %"]);
+        assert_eq!(labels(Scale::Percentile, &shares), ["0 %", "90 %", "99 %", "99.9 %"]);
     }
 
     #[test]

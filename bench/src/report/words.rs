@@ -2,7 +2,7 @@
 //! In: parts of rows. Out: short texts.
 //! Invariant: a figure has about three digits; what is missing is a dash.
 
-use super::targets::{Reach, Standing};
+use super::targets::{Measured, Reach, Standing};
 use crate::compare::{Row, Spread, Target, Verdict};
 
 /// What stands where nothing was measured or asked for.
@@ -68,22 +68,17 @@ fn by(percent: f64) -> String {
     }
 }
 
-/// What was measured for a goal: what is held against the target, and what a ratio is made of.
-pub fn measured(standing: &Standing) -> String {
-    let Some(measured) = &standing.measured else { return NOTHING.to_owned() };
-    let row = &measured.row;
-    match (standing.goal.must, row.peer) {
-        (Target::Ratio(_), Some(peer)) => format!(
-            "{}: {} beside {} {}",
-            spread(measured.figure),
-            number(row.own.median),
-            number(peer.median),
-            row.unit
-        ),
-        (_, Some(peer)) => {
-            format!("{} {} (peer {})", spread(measured.figure), row.unit, number(peer.median))
-        }
-        (_, None) => format!("{} {}", spread(measured.figure), row.unit),
+/// What was measured for a goal: what is held against the target, and what stands beside it.
+pub fn measured(standing: &Standing) -> (String, String) {
+    let Some(Measured { figure, row }) = &standing.measured else {
+        return (NOTHING.to_owned(), String::new());
+    };
+    let own = number(row.own.median);
+    let unit = &row.unit;
+    match (standing.goal.must, row.peer.map(|peer| number(peer.median))) {
+        (Target::Ratio(_), Some(peer)) => (spread(*figure), format!("{own} beside {peer} {unit}")),
+        (_, Some(peer)) => (format!("{} {unit}", spread(*figure)), format!("peer {peer} {unit}")),
+        (_, None) => (format!("{} {unit}", spread(*figure)), String::new()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Job: look at a page as a reader's browser shows it.
 //! In: the file of a page. Out: each plot's marks, and what is wrong with them.
 //! Invariant: the browser runs in a process group that ends with it or after a time, with a profile of
-//! its own; the page itself is not changed, a copy has the script that measures.
+//! its own; the page itself is not changed, what measures it stands around it.
 
 use std::fs;
 use std::fs::File;
@@ -18,21 +18,30 @@ const COLOUR_DISTANCE_MAX: i32 = 60;
 /// A stroke is wider than its path.
 const STROKE: f64 = 4.0;
 
-/// Writes where each plot and its marks are shown, and in which colours, into the page.
-const MEASURE: &str = r#"<pre id="measured"></pre><script>
-const box = element => { const b = element.getBoundingClientRect();
-  return [b.left + scrollX, b.top + scrollY, b.width, b.height]; };
-const found = [...document.querySelectorAll('figure.plot')].map(plot => {
-  const picture = plot.querySelector('svg.picture');
-  const marks = picture ? [...picture.querySelectorAll('path.line, rect.fill, circle.mark')] : [];
-  return { title: plot.querySelector('figcaption').textContent, box: picture ? box(picture) : null,
-    width: document.documentElement.scrollWidth,
-    marks: marks.map(mark => { const style = getComputedStyle(mark);
-      return { box: box(mark), length: mark.getTotalLength(),
-        colour: style[mark.matches('path') ? 'stroke' : 'fill'] }; }) };
+/// A page around the page, as windows of browsers are never as narrow as phones. It writes where each
+/// plot and its marks are shown, and in which colours.
+const FRAME: &str = r#"<!DOCTYPE html><meta charset="utf-8"><style>html { color-scheme: light dark }
+body { margin: 0 } iframe { display: block; border: 0; width: WIDTHpx; height: HEIGHTpx }
+pre { display: none }</style>
+<iframe srcdoc="PAGE"></iframe><pre id="measured"></pre><script>
+document.querySelector('iframe').addEventListener('load', event => {
+  const page = event.target.contentDocument;
+  const box = element => { const b = element.getBoundingClientRect();
+    return [b.left, b.top, b.width, b.height]; };
+  const found = [...page.querySelectorAll('figure.plot')].map(plot => {
+    const picture = plot.querySelector('svg.picture');
+    const marks = picture ? [...picture.querySelectorAll('path.line, rect.fill, circle.mark')] : [];
+    return { title: plot.querySelector('figcaption').textContent, box: picture && box(picture),
+      page_width: page.documentElement.scrollWidth, marks: marks.map(mark => {
+        const style = page.defaultView.getComputedStyle(mark);
+        return { box: box(mark), length: mark.getTotalLength(),
+          colour: style[mark.matches('path') ? 'stroke' : 'fill'] }; }) };
+  });
+  document.getElementById('measured').textContent = JSON.stringify(found);
 });
-document.getElementById('measured').textContent = JSON.stringify(found);
 </script>"#;
+/// Higher than any page of the tests.
+const HEIGHT: u32 = 12_000;
 
 /// How the page is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +56,12 @@ pub struct View {
 pub fn check_plots(page: &Path, view: View) -> Result<usize, String> {
     let folder = page.parent().expect("pages lie in folders");
     let text = fs::read_to_string(page).map_err(|error| error.to_string())?;
-    let copy = folder.join("measured.html");
-    fs::write(&copy, text.replace("</body>", &format!("{MEASURE}</body>")))
-        .map_err(|error| error.to_string())?;
-    let dom = chromium(&copy, view, &["--dump-dom"])?;
+    let framed = folder.join("framed.html");
+    let text = text.replace('&', "&amp;").replace('"', "&quot;");
+    let frame = FRAME.replace("WIDTH", &view.width.to_string());
+    let frame = frame.replace("HEIGHT", &HEIGHT.to_string()).replace("PAGE", &text);
+    fs::write(&framed, frame).map_err(|error| error.to_string())?;
+    let dom = chromium(&framed, view, &["--dump-dom"])?;
     let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
     let measured =
         dom.split("<pre id=\"measured\">").nth(1).and_then(|rest| rest.split("</pre>").next());
@@ -59,7 +70,7 @@ pub fn check_plots(page: &Path, view: View) -> Result<usize, String> {
     let image =
         folder.join(format!("{}-{}.png", view.width, if view.is_dark { "dark" } else { "light" }));
     let screenshot = format!("--screenshot={}", image.display());
-    chromium(page, view, &[&screenshot])?;
+    chromium(&framed, view, &[&screenshot])?;
     let image = Image::read(&image)?;
     for plot in &plots {
         check_plot(plot, &image, view).map_err(|error| format!("{}: {error}", plot["title"]))?;
@@ -69,8 +80,8 @@ pub fn check_plots(page: &Path, view: View) -> Result<usize, String> {
 
 fn check_plot(plot: &Value, image: &Image, view: View) -> Result<(), String> {
     let picture = numbers(&plot["box"]).ok_or("there is no picture")?;
-    if plot["width"].as_u64() > Some(u64::from(view.width)) {
-        return Err(format!("the page is {} pixels wide", plot["width"]));
+    if plot["page_width"].as_u64() > Some(u64::from(view.width)) {
+        return Err(format!("the page is {} pixels wide", plot["page_width"]));
     }
     let marks =
         plot["marks"].as_array().filter(|marks| !marks.is_empty()).ok_or("nothing is drawn")?;
@@ -119,7 +130,7 @@ fn chromium(page: &Path, view: View, options: &[&str]) -> Result<Output, String>
         ])
         .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!view.is_dark)))
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("--window-size={},12000", view.width))
+        .arg(format!("--window-size={},{HEIGHT}", view.width.max(500)))
         .args(options)
         .arg(format!("file://{}", page.display()))
         .output()
