@@ -47,6 +47,16 @@ pub fn class(reach: Reach) -> &'static str {
     }
 }
 
+/// Says without colour what the class says with it.
+pub fn symbol(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Aim => "✓✓ ",
+        Reach::Must => "✓ ",
+        Reach::ShortBy(_) => "✗ ",
+        Reach::NotMeasured => "",
+    }
+}
+
 fn most(target: Target) -> Option<f64> {
     match target {
         Target::Ratio(most) | Target::Figure(most) => Some(most),

@@ -88,7 +88,7 @@ fn targets(standings: &[Standing]) -> Markup {
                             (cell("measured", "", &html! {
                                 (measured(standing))
                             }))
-                            (text("verdict", &class(standing.reach), &words::reach(standing.reach)))
+                            (verdict(standing.reach, &words::reach(standing.reach)))
                         }
                     }
                 }
@@ -97,9 +97,9 @@ fn targets(standings: &[Standing]) -> Markup {
     }
 }
 
-/// Colours go by it.
-fn class(reach: Reach) -> String {
-    format!("verdict {}", gauge::class(reach))
+fn verdict(reach: Reach, words: &str) -> Markup {
+    let class = format!("verdict {}", gauge::class(reach));
+    cell("verdict", &class, &html! { span { (gauge::symbol(reach)) (words) } })
 }
 
 fn measured(standing: &Standing) -> Markup {
@@ -215,7 +215,7 @@ fn rows(rows: &[Row]) -> Markup {
                             (gauge::of_row(row)) (figures(row.ratio))
                         }))
                         (text("target", "figure", &words::target(row.target, &row.unit)))
-                        (text("verdict", &class(gauge::reach_of(row)), &words::verdict(row)))
+                        (verdict(gauge::reach_of(row), &words::verdict(row)))
                         (text("rounds", "figure", &row.rounds.to_string()))
                     }
                 }

@@ -40,13 +40,13 @@ impl Ruler {
         if is_rounded {
             ruler.round();
         }
-        if ruler.high - ruler.low < f64::EPSILON * ruler.low.abs().max(1.0) {
-            ruler.high = ruler.low
-                + if matches!(scale, Scale::Linear | Scale::Names) {
-                    ruler.low.abs().max(1.0)
-                } else {
-                    1.0
-                };
+        if ruler.high - ruler.low <= f64::EPSILON * ruler.low.abs().max(1.0) {
+            let is_linear = matches!(scale, Scale::Linear | Scale::Names);
+            ruler.high = ruler.low + if is_linear { ruler.low.abs().max(1.0) } else { 1.0 };
+            // The one value stands in the middle, unless the axis begins with it.
+            if !is_rounded && scale != Scale::Percentile {
+                ruler.low -= ruler.high - ruler.low;
+            }
         }
         Some(ruler)
     }
