@@ -15,6 +15,7 @@ use crate::load::{self, Offer};
 use crate::process;
 use crate::redis_benchmark::Closed;
 use crate::report::Findings;
+use crate::report::plot::beside;
 use crate::report::targets::{
     SERVER_MEMORY, SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
 };
@@ -151,6 +152,7 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             ));
         }
     }
+    findings.plots.push(beside("CPU per request", &findings.rows));
     Ok(findings)
 }
 
@@ -238,6 +240,7 @@ fn memory(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     let mut findings = Findings::default();
     let name = format!("resident memory per key, {} keys of 16+16 bytes", plan.memory_keys);
     findings.row(&name, "bytes", &figures[0], &figures[1], SERVER_MEMORY.must());
+    findings.plots.push(beside("Memory per key", &findings.rows));
     Ok(findings)
 }
 
