@@ -9,7 +9,9 @@ const STEPS: f64 = 6.0;
 /// More ticks than this overlap.
 const TICKS_MAX: usize = 12;
 /// What lies between the last share below 100 % and 100 % itself, which is endlessly far.
-const LAST_STEP: f64 = 0.15;
+const LAST_STEP: f64 = 0.35;
+/// Nines beyond that share of the axis would cover what stands at its end.
+const LAST_LABEL: f64 = 0.9;
 
 /// An axis that runs from one value to another.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub struct Ruler {
     high: f64,
     /// The values are powers of two.
     is_binary: bool,
+    /// The end of shares is 100 %: the greatest of all.
+    has_greatest: bool,
 }
 
 impl Ruler {
@@ -31,12 +35,13 @@ impl Ruler {
         let mut high = places().reduce(f64::max)?;
         let is_binary =
             scale == Scale::Log && values.iter().all(|value| value.log2().fract() == 0.0);
+        let has_greatest = high.is_infinite();
         if scale == Scale::Percentile {
             let last = places().filter(|place| place.is_finite()).reduce(f64::max).unwrap_or(0.0);
             low = 0.0;
-            high = if high.is_finite() { high } else { last + LAST_STEP };
+            high = if has_greatest { last + LAST_STEP } else { last };
         }
-        let mut ruler = Self { scale, low, high, is_binary };
+        let mut ruler = Self { scale, low, high, is_binary, has_greatest };
         if is_rounded {
             ruler.round();
         }
@@ -97,7 +102,13 @@ impl Ruler {
         let shown: Vec<f64> = values.into_iter().filter(is_inside).collect();
         let every = shown.len().div_ceil(TICKS_MAX).max(1);
         let ticks = shown.into_iter().step_by(every);
-        ticks.filter_map(|value| Some((self.share(value)?, self.label(value)))).collect()
+        let label = |value| Some((self.share(value)?, self.label(value)));
+        let mut ticks: Vec<(f64, String)> = ticks.filter_map(label).collect();
+        if self.has_greatest {
+            ticks.retain(|(share, _)| *share < LAST_LABEL);
+            ticks.push((1.0, "max".to_owned()));
+        }
+        ticks
     }
 
     /// 1, 10, 100; over a short way 2 and 5 as well.
@@ -175,7 +186,7 @@ mod tests {
         let cores = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
         assert_eq!(labels(Scale::Log, &cores), ["1", "2", "4", "8", "16", "32", "64"]);
         let shares = [0.0, 0.5, 0.9, 0.99, 0.9995, 1.0];
-        assert_eq!(labels(Scale::Percentile, &shares), ["0 %", "90 %", "99 %", "99.9 %"]);
+        assert_eq!(labels(Scale::Percentile, &shares), ["0 %", "90 %", "99 %", "99.9 %", "max"]);
     }
 
     #[test]
