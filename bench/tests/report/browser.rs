@@ -32,6 +32,7 @@ document.querySelector('iframe').addEventListener('load', event => {
     const picture = plot.querySelector('svg.picture');
     const marks = picture ? [...picture.querySelectorAll('path.line, rect.fill, circle.mark')] : [];
     return { title: plot.querySelector('figcaption').textContent, box: picture && box(picture),
+      background: page.defaultView.getComputedStyle(plot).backgroundColor,
       page_width: page.documentElement.scrollWidth, marks: marks.map(mark => {
         const style = page.defaultView.getComputedStyle(mark);
         return { box: box(mark), length: mark.getTotalLength(),
@@ -83,6 +84,7 @@ fn check_plot(plot: &Value, image: &Image, view: View) -> Result<(), String> {
     if plot["page_width"].as_u64() > Some(u64::from(view.width)) {
         return Err(format!("the page is {} pixels wide", plot["page_width"]));
     }
+    let background = plot["background"].as_str().and_then(rgb).ok_or("there is no background")?;
     let marks =
         plot["marks"].as_array().filter(|marks| !marks.is_empty()).ok_or("nothing is drawn")?;
     for mark in marks {
@@ -96,6 +98,9 @@ fn check_plot(plot: &Value, image: &Image, view: View) -> Result<(), String> {
         }
         let colour = mark["colour"].as_str().unwrap_or_default();
         let colour = rgb(colour).ok_or_else(|| format!("{colour:?} is no colour"))?;
+        if is_near(&colour, background) {
+            return Err(format!("{colour:?} cannot be seen on {background:?}"));
+        }
         let seen = image.count(picture, colour);
         if seen < PIXELS_MIN {
             return Err(format!("{seen} pixels of {colour:?} in {picture:?}"));
@@ -114,6 +119,12 @@ fn rgb(text: &str) -> Option<[u8; 3]> {
     let inner = text.strip_prefix("rgb(")?.strip_suffix(')')?;
     let parts: Result<Vec<u8>, _> = inner.split(", ").map(str::parse).collect();
     parts.ok()?.try_into().ok()
+}
+
+/// Whether the first three parts of a pixel are about that colour.
+fn is_near(pixel: &[u8], colour: [u8; 3]) -> bool {
+    let differences = pixel.iter().zip(colour).map(|(one, other)| one.abs_diff(other));
+    differences.map(i32::from).sum::<i32>() <= COLOUR_DISTANCE_MAX
 }
 
 /// Runs the browser on a page.
@@ -164,18 +175,13 @@ impl Image {
     /// How many pixels inside the box have about that colour.
     fn count(&self, [left, top, width, height]: [f64; 4], colour: [u8; 3]) -> usize {
         let columns = left as usize..((left + width) as usize).min(self.width);
-        let is_near = |pixel: &[u8]| {
-            let differences =
-                pixel.iter().zip(colour).map(|(one, other)| i32::from(*one) - i32::from(other));
-            differences.map(i32::abs).sum::<i32>() <= COLOUR_DISTANCE_MAX
-        };
         let rows = self.bytes.chunks_exact(self.width * self.pixel_bytes);
         rows.skip(top as usize)
             .take(height as usize)
             .flat_map(|row| {
                 row.chunks_exact(self.pixel_bytes).take(columns.end).skip(columns.start)
             })
-            .filter(|pixel| is_near(pixel))
+            .filter(|pixel| is_near(pixel, colour))
             .count()
     }
 }
