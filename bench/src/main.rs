@@ -15,6 +15,7 @@ mod link;
 mod load;
 mod load_command;
 mod loader;
+mod machine;
 mod memory;
 mod nginx;
 mod priority;
@@ -57,6 +58,8 @@ enum Subject {
     Limiter(limiter::Arguments),
     /// Split the cost of ringlet-server's requests and predict its throughput on many cores.
     Scaling(scaling::Arguments),
+    /// Make one page of what the suites wrote, and say which targets are reached.
+    Report(report::command::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
         Subject::Scaling(arguments) => scaling::measure(&arguments),
+        Subject::Report(arguments) => report::command::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
