@@ -227,3 +227,57 @@ fn throughput_plot(analysed: &[Analysis]) -> Option<Plot> {
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::analysis::tests::measured;
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_drawn_as_predicted_with_its_assumptions() {
+        let series = measured();
+        let findings = findings(&series, 1);
+        let [costs, throughput, ..] = &findings.plots[..] else { panic!("{:?}", findings.plots) };
+        assert_eq!(findings.plots.len(), 4, "two for each single-key load");
+        assert!(costs.lines.iter().all(|line| !line.is_predicted));
+        for line in &throughput.lines {
+            let last = line.points[line.points.len() - 1];
+            let expected = if line.is_predicted { 64.0 } else { 8.0 };
+            assert!((last.0 - expected).abs() < 1e-9, "{}: {last:?}", line.name);
+        }
+        for way in [Way::Plain, Way::Ports] {
+            let named = |suffix: &str| {
+                let name = format!("{}, {suffix}", way.name());
+                throughput.lines.iter().find(|line| line.name == name).expect("a line")
+            };
+            let (was, will) = (named("from measured cost"), named("predicted"));
+            let (was, will) = (was.points[3], will.points[0]);
+            assert!((was.1 / will.1 - 1.0).abs() < 0.01, "they meet: {was:?} {will:?}");
+        }
+        for text in ASSUMPTIONS {
+            assert!(throughput.caption.contains(text));
+            assert!(findings.notes.iter().any(|note| note.contains(text)));
+        }
+        assert_eq!(findings.commands.len(), series.len());
+    }
+
+    #[test]
+    fn rows_compare_with_one_shard_of_the_same_round() {
+        let findings = findings(&measured(), 1);
+        let row = |part: &str| {
+            let row = findings.rows.iter().find(|row| row.name.contains(part));
+            row.unwrap_or_else(|| panic!("no {part}")).clone()
+        };
+        let ports = row("CPU per request, GET/SET, pipeline 16, shard ports, 8 shards");
+        let ratio = ports.ratio.expect("a peer");
+        // One round was three times as slow: the ratio does not mind.
+        assert!((ratio.min - 1.14).abs() < 1e-6 && (ratio.max - 1.14).abs() < 1e-6, "{ratio:?}");
+        assert!(row("of it hops, GET/SET, pipeline 1, plain clients, 8 shards").own.median > 0.0);
+        assert!(
+            !findings
+                .rows
+                .iter()
+                .any(|row| row.name.contains("hops") && row.name.contains("ports"))
+        );
+    }
+}
