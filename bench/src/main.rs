@@ -6,6 +6,7 @@
 
 mod child;
 mod compare;
+mod compare_command;
 mod data_server;
 mod generator;
 mod http;
@@ -43,6 +44,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Subject {
+    /// Compare any systems by any load, as a file says.
+    Compare(compare_command::Arguments),
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
     /// Compare ringlet-lb with HAProxy and nginx.
@@ -55,6 +58,7 @@ enum Subject {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
+        Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
