@@ -1,7 +1,7 @@
 //! Job: start a process on given CPUs, wait until it serves, and end it.
 //! In: a binary, its arguments, CPUs. Out: a process id, free addresses of 127.0.0.1.
-//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and nothing else; what a
-//! process says is heard only when it fails.
+//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and those that this one has
+//! started, and nothing else; what a process says is heard only when it fails.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,7 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process;
+
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a process may take to end its children.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why a process could not be started.
@@ -142,8 +146,38 @@ fn nameless_file() -> io::Result<File> {
     Ok(file)
 }
 
+impl Child {
+    /// Has a process with children (an nginx with workers) end them itself, or ends them.
+    fn end_children(&mut self) {
+        let pid = self.process.id();
+        let tree = || process::tree(pid).unwrap_or_default();
+        if tree().len() < 2 {
+            return;
+        }
+        signal("-TERM", &[pid]);
+        let deadline = Instant::now() + END_TIMEOUT;
+        while Instant::now() < deadline {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        // As long as their parent is not waited for, they are its children, and nobody has their ids.
+        signal("-KILL", &tree()[1..]);
+    }
+}
+
+/// Sends a signal, by kill(1), as the standard library knows only one.
+pub fn signal(name: &str, pids: &[u32]) {
+    if !pids.is_empty() {
+        // It fails for processes that are gone already.
+        let _ = Command::new("kill").arg(name).args(pids.iter().map(u32::to_string)).output();
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
+        self.end_children();
         // Both calls fail only when the process is gone already, which is what is wanted.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -161,5 +195,28 @@ mod tests {
         let error = child.wait_until(|| false).expect_err("it never serves").to_string();
         assert!(error.starts_with("sh: ended at once, exit status: 3"), "{error}");
         assert!(error.ends_with("no such option"), "{error}");
+    }
+
+    #[test]
+    fn a_dropped_child_has_ended_its_children_also_if_it_does_not_care() {
+        for care in ["trap 'kill $!; wait $!; exit' TERM", "trap '' TERM"] {
+            let script = format!("{care}; sleep 1000 & wait; wait");
+            let child = Child::start(Path::new("sh"), "0", ["-c", &script]).expect("taskset");
+            let deadline = Instant::now() + START_TIMEOUT;
+            let sleeper = loop {
+                assert!(Instant::now() < deadline, "no child");
+                let found = process::tree(child.pid()).expect("/proc");
+                let is_sleep = |pid: &&u32| {
+                    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "sleep\n")
+                };
+                match found.iter().skip(1).find(is_sleep) {
+                    Some(pid) => break *pid,
+                    None => thread::sleep(POLL_INTERVAL),
+                }
+            };
+            drop(child);
+            let stat = fs::read_to_string(format!("/proc/{sleeper}/stat")).unwrap_or_default();
+            assert!(stat.is_empty() || stat.contains(") Z "), "{care}: {stat}");
+        }
     }
 }
