@@ -8,6 +8,7 @@ mod kinds;
 mod ready;
 mod scenario;
 mod template;
+mod verdict;
 
 use std::io;
 use std::path::PathBuf;
