@@ -51,6 +51,10 @@ pub struct Child {
     messages: File,
 }
 
+/// Ports that the kernel gives to nobody by itself (ip_local_port_range begins above them), so that no
+/// client takes one while its server is being started anew.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// An address that nobody listens on at present.
 ///
 /// # Errors
@@ -59,19 +63,22 @@ pub fn free_address() -> Result<SocketAddr, LaunchError> {
     free_addresses::<1>().map(|[address]| address)
 }
 
-/// Different addresses that nobody listens on at present.
+/// Different addresses that nobody listens on at present, and that were not given out before.
 ///
 /// # Errors
 /// Too few ports are free.
 pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT], LaunchError> {
-    // All are held until the last is found: a port that is let go may be given out again.
-    let mut listeners = Vec::new();
+    static GIVEN: AtomicU64 = AtomicU64::new(0);
+    // Benches beside each other begin at different ports.
+    let count = PORTS.len() as u64;
+    let first = u64::from(std::process::id()).wrapping_mul(2_654_435_761) % count;
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); COUNT];
     for address in &mut addresses {
-        let failed = |error: io::Error| LaunchError(format!("no free port: {error}"));
-        let listener = TcpListener::bind(*address).map_err(failed)?;
-        *address = listener.local_addr().map_err(failed)?;
-        listeners.push(listener);
+        *address = (0..count)
+            .map(|_| (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % count)
+            .map(|step| SocketAddr::from((Ipv4Addr::LOCALHOST, PORTS.start + step as u16)))
+            .find(|address| TcpListener::bind(address).is_ok())
+            .ok_or_else(|| LaunchError("no free port".to_owned()))?;
     }
     Ok(addresses)
 }
