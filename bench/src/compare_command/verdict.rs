@@ -19,6 +19,11 @@ pub const LEAST_ROUNDS: usize = 3;
 /// A smaller difference matters to nobody, also where there is no noise (system calls per request).
 pub const LEAST_PERCENT: f64 = 1.0;
 
+/// The rule, for reports.
+pub const RULE: &str = "Two systems differ where the interval that holds the true ratio in 95 of 100 \
+                        comparisons (in brackets; Student's t over the logarithms of the ratios of the \
+                        rounds) excludes 1 and the median is off by 1 % or more; else they are equal.";
+
 /// Which side of a figure is the good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Good {
