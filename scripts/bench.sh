@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Compares the Ringlet servers with their peers on this machine.
-#   scripts/bench.sh server [--quick] [--urgent] [--only cpu,latency,memory,insert,expire,idle] [...]
-#   scripts/bench.sh lb [--quick] [--urgent] [--only cpu,latency,idle,slow,cores] [...]
-#   scripts/bench.sh limiter [--quick] [--urgent] [--only library,resp,http,grpc,store,accuracy] [...]
-# The table goes to standard output and to target/bench, as server.md, lb.md or limiter.md and the same
-# as .json.
+# Compares the Ringlet servers with their peers on this machine, and writes a report.
+#   scripts/bench.sh [server|memory|scaling|lb|limiter|all] [--quick] [--rounds N] [--urgent]
+#                    [--server-cpus LIST] [--load-cpu N] [--keep-baseline]
+#   scripts/bench.sh server --only cpu,latency,insert,expire,idle
+#   scripts/bench.sh lb --only cpu,latency,idle,slow,cores
+#   scripts/bench.sh limiter --only library,resp,http,grpc,store,accuracy
+# Without a name it is all. --quick takes less than five minutes, not counting the first build.
+# The report goes to target/bench/report.html, report.md and report.json, its table to standard output.
+# --keep-baseline keeps it as target/bench/baseline.json: later reports say what got worse.
 # What is missing is installed from Debian, which takes root, or sudo without a password.
 # RINGLET_SERVER_BINARY, RINGLET_LB_BINARY or RINGLET_LIMITER_BINARY names another program; then that
 # one is not built.
@@ -15,42 +18,66 @@ trap let_services_start EXIT
 # Where Debian has servers, and users do not look.
 PATH=$PATH:/usr/sbin
 
+usage() {
+    sed -n '2,13s/^# \{0,1\}//p' "$0"
+    exit "$1"
+}
+
 # The package of a tool, unless the tool is there.
 need() { # tool, package
     command -v "$1" >/dev/null || wanted+=("$2")
 }
 
-wanted=()
-need taskset util-linux
-case "${1:-}" in
-    server)
-        need redis-server redis-server
-        need redis-benchmark redis-tools
-        programs=(ringlet-server)
+suites=(server memory scaling lb limiter)
+case "${1:-all}" in
+    all) [ $# = 0 ] || shift ;;
+    server | memory | scaling | lb | limiter)
+        suites=("$1")
+        shift
         ;;
-    lb)
-        need haproxy haproxy
-        need nginx nginx
-        [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || wanted+=(libnginx-mod-stream)
-        need wrk wrk
-        programs=(ringlet-lb)
-        # Ten thousand clients, and as many connections of the proxy.
-        ulimit -n "$(ulimit -Hn)"
-        ;;
-    limiter)
-        need redis-server redis-server
-        need redis-benchmark redis-tools
-        need nginx nginx
-        need wrk wrk
-        need h2load nghttp2-client
-        # The data server is one of the stores.
-        programs=(ringlet-limiter ringlet-server)
-        ;;
-    *)
-        sed -n '2,10s/^# \{0,1\}//p' "$0"
-        exit 2
-        ;;
+    -h | --help) usage 0 ;;
+    -*) ;;
+    *) usage 2 ;;
 esac
+options=() report_options=()
+for option in "$@"; do
+    case "$option" in
+        -h | --help) usage 0 ;;
+        --keep-baseline) report_options+=("$option") ;;
+        *) options+=("$option") ;;
+    esac
+done
+
+wanted=() programs=()
+need taskset util-linux
+for suite in "${suites[@]}"; do
+    case "$suite" in
+        server | memory)
+            need redis-server redis-server
+            need redis-benchmark redis-tools
+            programs+=(ringlet-server)
+            ;;
+        scaling) programs+=(ringlet-server) ;;
+        lb)
+            need haproxy haproxy
+            need nginx nginx
+            [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || wanted+=(libnginx-mod-stream)
+            need wrk wrk
+            programs+=(ringlet-lb)
+            # Ten thousand clients, and as many connections of the proxy.
+            ulimit -n "$(ulimit -Hn)"
+            ;;
+        limiter)
+            need redis-server redis-server
+            need redis-benchmark redis-tools
+            need nginx nginx
+            need wrk wrk
+            need h2load nghttp2-client
+            # The data server is one of the stores.
+            programs+=(ringlet-limiter ringlet-server)
+            ;;
+    esac
+done
 install_debian "${wanted[@]}"
 
 target="${CARGO_TARGET_DIR:-target}"
@@ -62,4 +89,9 @@ for program in "${programs[@]}"; do
     export "$variable=${!variable:-$target/release/$program}"
 done
 cargo build --release --quiet "${packages[@]}"
-exec "$target/release/ringlet-bench" "$@"
+bench=$target/release/ringlet-bench
+for suite in "${suites[@]}"; do
+    # Its own table goes to target/bench/NAME.md; what counts here is the report on all.
+    "$bench" "$suite" "${options[@]}" >/dev/null
+done
+exec "$bench" report "${report_options[@]}" "${suites[@]}"

@@ -68,19 +68,33 @@ pub fn free_address() -> Result<SocketAddr, LaunchError> {
 /// # Errors
 /// Too few ports are free.
 pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT], LaunchError> {
-    static GIVEN: AtomicU64 = AtomicU64::new(0);
-    // Benches beside each other begin at different ports.
-    let count = PORTS.len() as u64;
-    let first = u64::from(std::process::id()).wrapping_mul(2_654_435_761) % count;
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); COUNT];
     for address in &mut addresses {
-        *address = (0..count)
-            .map(|_| (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % count)
-            .map(|step| SocketAddr::from((Ipv4Addr::LOCALHOST, PORTS.start + step as u16)))
-            .find(|address| TcpListener::bind(address).is_ok())
-            .ok_or_else(|| LaunchError("no free port".to_owned()))?;
+        address.set_port(free_ports_in_row(1)?);
     }
     Ok(addresses)
+}
+
+/// The first of so many ports in a row that nobody listens on at present, and that were not given out
+/// before.
+///
+/// # Errors
+/// No such row was found.
+pub fn free_ports_in_row(count: u16) -> Result<u16, LaunchError> {
+    static GIVEN: AtomicU64 = AtomicU64::new(0);
+    // Benches beside each other begin at different ports.
+    let begin = u64::from(std::process::id()).wrapping_mul(2_654_435_761);
+    let step = u64::from(count.max(1));
+    for _ in 0..PORTS.len() as u64 / step {
+        let place = begin.wrapping_add(GIVEN.fetch_add(step, Ordering::Relaxed));
+        let first = PORTS.start + (place % PORTS.len() as u64) as u16;
+        let row = first..first.saturating_add(count);
+        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        if row.end <= PORTS.end && row.map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
+            return Ok(first);
+        }
+    }
+    Err(LaunchError(format!("no {count} free ports in a row")))
 }
 
 impl Child {
@@ -202,6 +216,18 @@ mod tests {
         let error = child.wait_until(|| false).expect_err("it never serves").to_string();
         assert!(error.starts_with("sh: ended at once, exit status: 3"), "{error}");
         assert!(error.ends_with("no such option"), "{error}");
+    }
+
+    #[test]
+    fn ports_are_given_out_once_and_never_those_of_listeners() {
+        let row = free_ports_in_row(3).expect("three");
+        let [one, other] = free_addresses().expect("two").map(|address| address.port());
+        let given = [row, row + 1, row + 2, one, other];
+        let different: std::collections::BTreeSet<u16> = given.into_iter().collect();
+        assert_eq!(different.len(), given.len(), "{given:?}");
+        assert!(given.iter().all(|port| PORTS.contains(port)), "{given:?}");
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, other + 1));
+        assert_ne!(free_address().expect("one").port(), other + 1);
     }
 
     #[test]

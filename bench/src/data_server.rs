@@ -52,6 +52,14 @@ impl Launcher {
     /// # Errors
     /// The binary or taskset is missing, the process ends at once, or it does not answer.
     pub fn start(&self, kind: Kind) -> Result<Server, LaunchError> {
+        self.start_with(kind, &[])
+    }
+
+    /// As [`Launcher::start`], with further options.
+    ///
+    /// # Errors
+    /// As [`Launcher::start`].
+    pub fn start_with(&self, kind: Kind, options: &[&str]) -> Result<Server, LaunchError> {
         let path = match kind {
             Kind::Redis => &self.redis,
             Kind::Ringlet { .. } => &self.ringlet,
@@ -67,6 +75,7 @@ impl Launcher {
             count = shards.to_string();
             arguments.extend(["--shards", &count]);
         }
+        arguments.extend(options);
         let mut child = Child::start(path, &self.server_cpus, arguments)?;
         child.wait_until(|| {
             ask(address, &[b"PING"]).is_ok_and(|answer| answer.starts_with("+PONG"))

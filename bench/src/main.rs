@@ -14,13 +14,16 @@ mod lb;
 mod limiter;
 mod link;
 mod load;
+mod loader;
 mod machine;
+mod memory;
 mod nginx;
 mod priority;
 mod process;
 mod redis_benchmark;
 mod report;
 mod resp;
+mod scaling;
 mod server;
 mod session;
 mod wrk;
@@ -48,21 +51,27 @@ enum Subject {
     Compare(compare_command::Arguments),
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
+    /// Compare the memory of ringlet-server with redis-server's.
+    Memory(memory::Arguments),
     /// Compare ringlet-lb with HAProxy and nginx.
     Lb(lb::Arguments),
     /// Compare ringlet-limiter with redis-server and nginx.
     Limiter(limiter::Arguments),
     /// Make one page of what the suites wrote, and say which targets are reached.
     Report(report::command::Arguments),
+    /// Split the cost of ringlet-server's requests and predict its throughput on many cores.
+    Scaling(scaling::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
+        Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
         Subject::Report(arguments) => report::command::run(&arguments),
+        Subject::Scaling(arguments) => scaling::measure(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

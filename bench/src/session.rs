@@ -44,6 +44,17 @@ impl Common {
         self.rounds.map_or(self.pick(quick, full), |rounds| rounds as usize)
     }
 
+    /// The scenarios to measure, in the order of `all`: those that are asked for; or `quick` ones with
+    /// `--quick`; or all.
+    pub fn choose<S: Copy + PartialEq>(&self, only: &[S], all: &[S], quick: &[S]) -> Vec<S> {
+        let wanted = match only {
+            [] if self.quick => quick,
+            [] => all,
+            only => only,
+        };
+        all.iter().copied().filter(|scenario| wanted.contains(scenario)).collect()
+    }
+
     /// One of two figures.
     pub fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }

@@ -79,12 +79,22 @@ const LEVELS: [(&str, &str, Field); 4] = [
 ];
 
 /// Counters of each core.
-const CORE_TOTALS: [(&str, &str, Field); 4] = [
+const CORE_TOTALS: [(&str, &str, Field); 8] = [
     ("ringlet_core_commands_total", "Commands run by a core.", |core| &core.commands),
     ("ringlet_core_loop_passes_total", "Passes of a core's loop.", |core| &core.passes),
     ("ringlet_core_batches_sent_total", "Batches to other cores.", |core| &core.batches_sent),
     ("ringlet_core_batch_commands_sent_total", "Commands in batches to other cores.", |core| {
         &core.commands_sent
+    }),
+    ("ringlet_core_reply_batches_sent_total", "Batches of replies to other cores.", |core| {
+        &core.reply_batches_sent
+    }),
+    ("ringlet_core_wakes_sent_total", "Sleeping cores that a core rang.", |core| &core.wakes_sent),
+    ("ringlet_core_sequencer_uses_total", "Times a core took the sequencer.", |core| {
+        &core.sequenced
+    }),
+    ("ringlet_core_sequencer_waits_total", "Times it was taken already.", |core| {
+        &core.sequencer_waits
     }),
 ];
 

@@ -54,6 +54,14 @@ pub struct Gauges {
     pub batches_sent: AtomicU64,
     /// Commands sent to other cores.
     pub commands_sent: AtomicU64,
+    /// Batches of replies sent to other cores.
+    pub reply_batches_sent: AtomicU64,
+    /// Cores that slept and were rung.
+    pub wakes_sent: AtomicU64,
+    /// Times the sequencer was taken.
+    pub sequenced: AtomicU64,
+    /// Times another core held it.
+    pub sequencer_waits: AtomicU64,
 }
 
 impl Gauges {
@@ -89,6 +97,10 @@ impl Gauges {
         self.passes.store(statistics.passes, Relaxed);
         self.batches_sent.store(statistics.batches_sent, Relaxed);
         self.commands_sent.store(statistics.commands_sent, Relaxed);
+        self.reply_batches_sent.store(statistics.reply_batches_sent, Relaxed);
+        self.wakes_sent.store(statistics.wakes_sent, Relaxed);
+        self.sequenced.store(statistics.sequenced, Relaxed);
+        self.sequencer_waits.store(statistics.sequencer_waits, Relaxed);
         if !keyspace.is_stand_in {
             self.store_keyspace(keyspace);
         }

@@ -65,8 +65,13 @@ impl Core {
             (runs_here, reserved.collect())
         };
         let is_sequenced = self.needs_sequence && !planted::has(Bug::NoSequencer);
-        let (runs_here, places) = if is_sequenced { requests.sequence(reserve) } else { reserve() };
-        self.statistics.sequenced += u64::from(self.needs_sequence);
+        let (runs_here, places) = if is_sequenced {
+            let (reserved, waited_ns) = requests.sequence(reserve);
+            self.statistics.count_sequenced(waited_ns);
+            reserved
+        } else {
+            reserve()
+        };
         self.needs_sequence = false;
         let mut has_rung = false;
         for place in places {
@@ -88,8 +93,10 @@ impl Core {
     fn publish(&mut self, requests: &Mesh<Box<RequestBatch>>, place: Place) -> bool {
         let core = place.core();
         let batch = self.batches.take(core);
-        self.statistics.batches_sent += 1;
-        self.statistics.commands_sent += batch.items.len() as u64;
+        if core != self.index {
+            self.statistics.batches_sent += 1;
+            self.statistics.commands_sent += batch.items.len() as u64;
+        }
         requests.publish(place, batch);
         let sleeps = core != self.index && requests.take_sleeper(core);
         if sleeps {
@@ -99,6 +106,7 @@ impl Core {
     }
 
     fn ring_core(&mut self, core: usize) {
+        self.statistics.wakes_sent += 1;
         if let Some(bell) = self.shared.bells[core].get() {
             self.ring.wake(bell);
         }
@@ -131,6 +139,7 @@ impl Core {
             }
             let place = replies.reserve(core);
             replies.publish(place, self.outbox.take(core));
+            self.statistics.reply_batches_sent += 1;
             if replies.take_sleeper(core) {
                 self.ring_core(core);
             }

@@ -81,6 +81,14 @@ pub struct Statistics {
     pub commands_sent: u64,
     /// Times the sequencer was taken.
     pub sequenced: u64,
+    /// Times another core held it, and how long that took in nanoseconds.
+    pub sequencer_waits: u64,
+    /// See `sequencer_waits`.
+    pub sequencer_wait_ns: u64,
+    /// Batches of replies sent to other cores.
+    pub reply_batches_sent: u64,
+    /// Cores that slept and were rung.
+    pub wakes_sent: u64,
     /// Commands of this core's clients that took long, newest first.
     pub slow_log: VecDeque<SlowEntry>,
     /// An entry of the slow log is still without its client's address.
@@ -130,6 +138,10 @@ impl Statistics {
             batches_sent: 0,
             commands_sent: 0,
             sequenced: 0,
+            sequencer_waits: 0,
+            sequencer_wait_ns: 0,
+            reply_batches_sent: 0,
+            wakes_sent: 0,
             slow_log: VecDeque::new(),
             has_nameless_slow: false,
             slow_log_ticks: u64::MAX,
@@ -152,6 +164,14 @@ impl Statistics {
         counters.failed += u64::from(failed);
         let latency = counters.latency.get_or_insert_with(|| Box::new([0; latency::BUCKETS]));
         latency[latency::bucket_of(ticks)] += 1;
+    }
+
+    /// The sequencer was taken, after so long if another core held it, else after 0.
+    #[inline]
+    pub fn count_sequenced(&mut self, waited_ns: u64) {
+        self.sequenced += 1;
+        self.sequencer_waits += u64::from(waited_ns > 0);
+        self.sequencer_wait_ns += waited_ns;
     }
 
     /// A command was refused before it ran.

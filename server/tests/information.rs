@@ -306,6 +306,48 @@ fn keys_and_reads_of_all_shards_are_summed() {
 }
 
 #[test]
+fn what_goes_from_core_to_core_is_counted() {
+    const GETS: usize = 60;
+    const NAMES: [&str; 4] =
+        ["batches_sent", "batch_commands_sent", "reply_batches_sent", "sequencer_uses"];
+    let server = launch(&[]);
+    let mut wire = server.connect();
+    let seen = |wire: &mut Wire| {
+        let text = info(wire, "ringlet");
+        NAMES.map(|name| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.parse::<i64>().ok()).expect(name)
+        })
+    };
+    let mut grown = |ask: &mut dyn FnMut(&mut Wire)| {
+        // INFO asks all cores itself: what one costs is known from two without anything between.
+        let [first, second] = [seen(&mut wire), seen(&mut wire)];
+        ask(&mut wire);
+        let third = seen(&mut wire);
+        std::array::from_fn(|at| third[at] - second[at] - (second[at] - first[at]))
+    };
+    let [batches, commands, replies, sequenced] = grown(&mut |wire| {
+        for key in keys(GETS) {
+            wire.call(&["GET", &key]).expect("GET");
+        }
+    });
+    // Each of the cores has some of the keys, the connection's core too.
+    assert!((1..GETS as i64).contains(&commands), "{commands}");
+    assert_eq!((batches, sequenced), (commands, 0), "one after the other, to one core each");
+    assert!(replies >= commands, "{replies} replies to {commands} commands");
+    let [_, _, _, sequenced] = grown(&mut |wire| {
+        for _ in 0..5 {
+            let mut words = vec!["MGET".to_owned()];
+            words.extend(keys(40));
+            wire.call(&words).expect("MGET");
+        }
+    });
+    assert_eq!(sequenced, 5, "a command that goes to several cores takes it once");
+    assert_eq!(say(&mut wire, "CONFIG RESETSTAT"), "+OK");
+    assert_eq!(number(&mut wire, "ringlet", "sequencer_wait_us"), 0);
+}
+
+#[test]
 fn connections_and_channels_are_counted_over_all_cores() {
     let server = launch(&[]);
     let mut wire = server.connect();
@@ -505,6 +547,14 @@ fn the_admin_pages_show_figures_and_notice_a_core_that_hangs() {
         .map(|core| sample(&format!("ringlet_core_keys{{core=\"{core}\"}}")).expect("a core"))
         .sum();
     assert!((by_core - 50.0).abs() < 0.5, "{by_core}");
+    assert_eq!(
+        wire.call(&["MSET", "a", "1", "b", "2", "c", "3", "d", "4"]).expect("MSET"),
+        Value::ok()
+    );
+    let sequenced = |core| format!("ringlet_core_sequencer_uses_total{{core=\"{core}\"}}");
+    while (0..SHARDS).all(|core| sample(&sequenced(core)) == Some(0.0)) {
+        assert!(Instant::now() < deadline, "the sequencer's uses never show");
+    }
     // While all cores sleep the page still answers, and says so after five seconds.
     wire.send(&["DEBUG", "SLEEP", "7"]).expect("sent");
     while page(admin, "/healthz").0 != "HTTP/1.1 503 Service Unavailable" {

@@ -3,6 +3,10 @@
 //! Invariant: latency counts from the time at which a request was meant to be sent, so a stalled server
 //! (or generator) cannot hide behind requests that were not sent.
 
+pub mod cluster;
+mod engine;
 pub mod outcome;
 pub mod plan;
 pub mod traffic;
+
+pub use engine::{Watch, run};

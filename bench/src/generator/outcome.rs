@@ -144,6 +144,8 @@ pub struct Interval {
     pub second: u64,
     /// Part of the warm-up.
     pub is_warm_up: bool,
+    /// How long it was: the last one is a part of a second.
+    pub length_s: f64,
     /// Replies that came in this second.
     pub figures: Figures,
     /// Requests without reply at its end.
@@ -157,6 +159,8 @@ pub struct Second {
     pub second: u64,
     /// Part of the warm-up.
     pub is_warm_up: bool,
+    /// How long it was: the last one is a part of a second.
+    pub length_s: f64,
     /// Replies that came in this second.
     pub requests: u64,
     /// Error replies, unexpected statuses and wrong values among them.
@@ -177,6 +181,7 @@ impl From<&Interval> for Second {
         Self {
             second: interval.second,
             is_warm_up: interval.is_warm_up,
+            length_s: interval.length_s,
             requests: *requests,
             errors: refused + wrong,
             p50_us: latency.quantile_us(0.5),

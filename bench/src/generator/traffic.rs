@@ -41,8 +41,23 @@ pub struct Judged {
     pub closes: bool,
 }
 
+/// For which core, and for which of its streams, a [`Traffic`] speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The core.
+    pub core: usize,
+    /// How many there are.
+    pub cores: usize,
+    /// The bystander, not the load.
+    pub is_probe: bool,
+}
+
 /// What is said on the connections of one core.
 pub trait Traffic {
+    /// Whether a connection takes further requests before the reply to the first has come. Without it
+    /// a request of an open loop waits for a connection of its own.
+    fn pipelines(&self) -> bool;
+
     /// The names of the kinds of requests.
     fn kinds(&self) -> &[String];
 

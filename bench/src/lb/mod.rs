@@ -31,7 +31,7 @@ const OFFERED_CONNECTIONS: usize = 200;
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// Only these scenarios.
+    /// Only these scenarios; without it all, or with --quick those that are quick.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// The balancer under test; without it the one that the variable RINGLET_LB_BINARY names, or
@@ -79,6 +79,8 @@ enum Scenario {
 impl Scenario {
     /// All, in the order of the report.
     const ALL: [Self; 5] = [Self::Cpu, Self::Latency, Self::Idle, Self::Slow, Self::Cores];
+    /// What `--quick` measures: all that the table of targets asks for, and what is quick.
+    const QUICK: [Self; 2] = [Self::Cpu, Self::Latency];
 
     fn measure(self, plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         match self {
@@ -123,11 +125,8 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
     ];
     let cpus = [common.server_cpus.as_str(), &common.load_cpu.to_string()];
     let launcher = Launcher::new(ringlet, peers, cpus[0], cpus[1])?;
-    let wanted =
-        |scenario: &Scenario| arguments.only.is_empty() || arguments.only.contains(scenario);
+    let scenarios = common.choose(&arguments.only, &Scenario::ALL, &Scenario::QUICK);
     let title = "ringlet-lb beside HAProxy and nginx";
     Session { common, name: "lb", title, setting }
-        .run(Scenario::ALL.into_iter().filter(wanted), |scenario| {
-            scenario.measure(&plan, &launcher)
-        })
+        .run(scenarios, |scenario| scenario.measure(&plan, &launcher))
 }

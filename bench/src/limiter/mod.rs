@@ -36,7 +36,7 @@ const STORES: [data_server::Kind; 2] =
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// Only these scenarios.
+    /// Only these scenarios; without it all, or with --quick those that are quick.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// The limiter under test; without it the one that the variable RINGLET_LIMITER_BINARY names, or
@@ -95,6 +95,8 @@ impl Scenario {
     /// All, in the order of the report. The library first: memory that is measured is fresh.
     const ALL: [Self; 6] =
         [Self::Library, Self::Resp, Self::Http, Self::Grpc, Self::Store, Self::Accuracy];
+    /// What `--quick` measures: all that the table of targets asks for, and what is quick.
+    const QUICK: [Self; 4] = [Self::Library, Self::Resp, Self::Http, Self::Grpc];
 
     fn measure(self, plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         match self {
@@ -143,13 +145,10 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         ),
     ];
     let launcher = Launcher::new(limiter, arguments.nginx.clone(), data)?;
-    let wanted =
-        |scenario: &Scenario| arguments.only.is_empty() || arguments.only.contains(scenario);
+    let scenarios = common.choose(&arguments.only, &Scenario::ALL, &Scenario::QUICK);
     let title = "ringlet-limiter beside redis-server and nginx";
     Session { common, name: "limiter", title, setting }
-        .run(Scenario::ALL.into_iter().filter(wanted), |scenario| {
-            scenario.measure(&plan, &launcher)
-        })
+        .run(scenarios, |scenario| scenario.measure(&plan, &launcher))
 }
 
 /// What a process spends on each of the requests that `load` makes it answer: microseconds of CPU time.

@@ -20,7 +20,7 @@ use scenario::{Plan, Scenario};
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// Only these scenarios.
+    /// Only these scenarios; without it all, or with --quick those that are quick.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// The server under test; without it the one that the variable RINGLET_SERVER_BINARY names, or
@@ -43,7 +43,6 @@ impl Arguments {
             long_rounds: common.rounds(1, 5),
             requests: common.pick(80_000, 150_000),
             latency_seconds: common.pick(2, 4),
-            memory_keys: 2_000_000,
             insert_keys: 5_000_000,
             expire_keys: 1_000_000,
             idle_seconds: common.pick(3, 5),
@@ -71,11 +70,8 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         format!("servers on CPU {}, load on CPU {}", common.server_cpus, common.load_cpu),
     ];
     let plan = arguments.plan();
-    let wanted =
-        |scenario: &Scenario| arguments.only.is_empty() || arguments.only.contains(scenario);
+    let scenarios = common.choose(&arguments.only, &Scenario::ALL, &Scenario::QUICK);
     let title = "ringlet-server beside redis-server";
     Session { common, name: "server", title, setting }
-        .run(Scenario::ALL.into_iter().filter(wanted), |scenario| {
-            scenario::run(scenario, &plan, &launcher)
-        })
+        .run(scenarios, |scenario| scenario::run(scenario, &plan, &launcher))
 }

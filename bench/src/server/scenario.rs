@@ -34,8 +34,6 @@ pub struct Plan {
     pub requests: u64,
     /// Seconds of one latency measurement.
     pub latency_seconds: u64,
-    /// Keys of the memory scenario.
-    pub memory_keys: u64,
     /// Keys that are inserted while another client is watched.
     pub insert_keys: u64,
     /// Keys that expire within one second.
@@ -55,8 +53,6 @@ pub enum Scenario {
     Cpu,
     /// Latency at equal offered load.
     Latency,
-    /// Resident memory per key.
-    Memory,
     /// Longest gap while keys are inserted.
     Insert,
     /// Longest gap while keys expire.
@@ -67,8 +63,9 @@ pub enum Scenario {
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 6] =
-        [Self::Cpu, Self::Latency, Self::Memory, Self::Insert, Self::Expire, Self::Idle];
+    pub const ALL: [Self; 5] = [Self::Cpu, Self::Latency, Self::Insert, Self::Expire, Self::Idle];
+    /// What `--quick` measures: all that the table of targets asks for, and what is quick.
+    pub const QUICK: [Self; 4] = [Self::Cpu, Self::Latency, Self::Insert, Self::Idle];
 }
 
 /// How a row names the server with that many shards.
@@ -89,7 +86,6 @@ pub fn run(scenario: Scenario, plan: &Plan, launcher: &Launcher) -> io::Result<F
     match scenario {
         Scenario::Cpu => cpu(plan, launcher),
         Scenario::Latency => latency(plan, launcher),
-        Scenario::Memory => memory(plan, launcher),
         Scenario::Insert => gap::run(plan, launcher, Disturbance::Insert),
         Scenario::Expire => gap::run(plan, launcher, Disturbance::Expire),
         Scenario::Idle => idle(plan, launcher),
@@ -220,25 +216,6 @@ fn latency_at(
         lateness.value_at_quantile(0.99) as f64 / 1000.0,
     ));
     Ok(())
-}
-
-/// Resident memory per key of 16 bytes with a value of 16 bytes.
-fn memory(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
-    let mut figures = [Vec::new(), Vec::new()];
-    for _ in 0..plan.long_rounds {
-        for (kind, figures) in [Kind::Redis, ONE_SHARD].into_iter().zip(&mut figures) {
-            let server = launcher.start(kind)?;
-            let before = process::resident_bytes(server.pid())?;
-            fill_many(&server, plan.memory_keys, &mut set_sixteen, None)?;
-            let after = process::resident_bytes(server.pid())?;
-            let grown = after.saturating_sub(before) as f64;
-            figures.push(grown / plan.memory_keys as f64);
-        }
-    }
-    let mut findings = Findings::default();
-    let name = format!("resident memory per key, {} keys of 16+16 bytes", plan.memory_keys);
-    findings.row(&name, "bytes", &figures[0], &figures[1], SERVER_MEMORY.must());
-    Ok(findings)
 }
 
 /// CPU time of servers that nobody asks anything, in percent of one CPU.

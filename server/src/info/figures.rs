@@ -86,7 +86,11 @@ figures! {
     max pass_us_max: "Longest pass of the loop in microseconds.",
     sum batches_sent: "Batches sent to other cores.",
     sum commands_sent: "Commands in them.",
+    sum reply_batches_sent: "Batches of replies sent to other cores.",
+    sum wakes_sent: "Cores that slept and were rung.",
     sum sequenced: "Times the sequencer was taken.",
+    sum sequencer_waits: "Times another core held it.",
+    sum sequencer_wait_ns: "Nanoseconds waited for it.",
 }
 
 impl Figures {
@@ -130,7 +134,11 @@ impl Figures {
             pass_us_max: statistics.pass_us_max as i64,
             batches_sent: statistics.batches_sent as i64,
             commands_sent: statistics.commands_sent as i64,
+            reply_batches_sent: statistics.reply_batches_sent as i64,
+            wakes_sent: statistics.wakes_sent as i64,
             sequenced: statistics.sequenced as i64,
+            sequencer_waits: statistics.sequencer_waits as i64,
+            sequencer_wait_ns: statistics.sequencer_wait_ns as i64,
             ..Figures::default()
         };
         for database in databases {

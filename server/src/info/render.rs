@@ -318,7 +318,11 @@ impl Whole {
             .add("expired_per_pass_max", figures.expired_per_pass_max)
             .add("batches_sent", figures.batches_sent)
             .add("batch_commands_sent", figures.commands_sent)
-            .add("sequencer_uses", figures.sequenced);
+            .add("reply_batches_sent", figures.reply_batches_sent)
+            .add("wakes_sent", figures.wakes_sent)
+            .add("sequencer_uses", figures.sequenced)
+            .add("sequencer_waits", figures.sequencer_waits)
+            .add("sequencer_wait_us", figures.sequencer_wait_ns / 1000);
         for (index, line) in self.cores.iter().enumerate() {
             lines.add(&format!("core{index}"), line);
         }

@@ -34,6 +34,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
+use crate::clock;
+
 /// How often `sequence` looks at the lock before it lets another thread run. The lock is held for
 /// tens of nanoseconds, so longer waits mean that its holder has lost its CPU.
 const SPINS: u32 = 64;
@@ -233,9 +235,10 @@ impl<T: Send> Mesh<T> {
 
     /// Runs `reserve_all` alone among all callers of this mesh. All queues thus see the batches
     /// that reserve here in one order. Keep it to reservations: tens of nanoseconds. It must not
-    /// nest, for that waits for itself.
+    /// nest, for that waits for itself. Also says how many nanoseconds it waited for others: 0 only
+    /// if the lock was free, and then no clock was read.
     #[inline]
-    pub fn sequence<R>(&self, reserve_all: impl FnOnce() -> R) -> R {
+    pub fn sequence<R>(&self, reserve_all: impl FnOnce() -> R) -> (R, u64) {
         /// Gives the lock back also when the closure panics.
         struct Unlock<'a>(&'a AtomicBool);
         impl Drop for Unlock<'_> {
@@ -243,8 +246,18 @@ impl<T: Send> Mesh<T> {
                 self.0.store(false, Ordering::Release);
             }
         }
+        let is_free = !self.sequencer.swap(true, Ordering::Acquire);
+        let waited_ns = if is_free { 0 } else { self.await_sequencer() };
+        let _unlock = Unlock(&self.sequencer);
+        (reserve_all(), waited_ns)
+    }
+
+    /// Takes the sequencer, which somebody holds; the nanoseconds that took, at least 1.
+    #[cold]
+    fn await_sequencer(&self) -> u64 {
+        let started_ns = clock::monotonic_ns();
         let mut spins = 0;
-        while self.sequencer.swap(true, Ordering::Acquire) {
+        loop {
             while self.sequencer.load(Ordering::Relaxed) {
                 if spins < SPINS {
                     spins += 1;
@@ -253,9 +266,10 @@ impl<T: Send> Mesh<T> {
                     std::thread::yield_now();
                 }
             }
+            if !self.sequencer.swap(true, Ordering::Acquire) {
+                return (clock::monotonic_ns() - started_ns).max(1);
+            }
         }
-        let _unlock = Unlock(&self.sequencer);
-        reserve_all()
     }
 
     /// Whether `core` sleeps or is about to. A hint; to wake it, use [`Mesh::take_sleeper`].

@@ -9,7 +9,7 @@ use crate::seeds::{Random, seed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a core sleeps on in these tests. A ring that comes before the wait is not lost.
 #[derive(Default)]
@@ -275,8 +275,34 @@ fn the_sequencer_admits_one_at_a_time() {
         }
     });
     assert_eq!(total.into_inner(), 8 * 500);
-    assert!(!panic_text(|| mesh.sequence(|| panic!("{}", "inside"))).is_empty());
-    assert_eq!(mesh.sequence(|| 5), 5, "a panic inside gives the lock back");
+    let panics = || {
+        mesh.sequence(|| panic!("{}", "inside"));
+    };
+    assert!(!panic_text(panics).is_empty());
+    assert_eq!(mesh.sequence(|| 5), (5, 0), "a panic inside gives the lock back");
+}
+
+#[test]
+fn a_wait_for_the_sequencer_is_told() {
+    let (mesh, _inboxes) = Mesh::<()>::new(1, 2);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut waited_ns = 0;
+    // Whether the other comes while the lock is held is up to the scheduler: until it did.
+    while waited_ns == 0 {
+        assert!(Instant::now() < deadline, "nobody has ever waited");
+        waited_ns = thread::scope(|scope| {
+            mesh.sequence(|| {
+                let other = scope.spawn(|| mesh.sequence(|| ()).1);
+                for _ in 0..1000 {
+                    thread::yield_now();
+                }
+                other
+            })
+            .0
+            .join()
+            .expect("it ends")
+        });
+    }
 }
 
 /// How a producer of the order checkers sends one batch to both queues.
@@ -311,7 +337,7 @@ fn send_batch(mesh: &Mesh<Note>, discipline: Discipline, batch: u64, dawdle: boo
         (first, mesh.reserve(1))
     };
     let (first, second) = match discipline {
-        Discipline::Correct => mesh.sequence(reserve_both),
+        Discipline::Correct => mesh.sequence(reserve_both).0,
         Discipline::WithoutSequencer => reserve_both(),
         Discipline::PublishEarly => {
             mesh.publish(mesh.reserve(0), Note::Batch(batch));

@@ -1,0 +1,424 @@
+//! Job: the loop of one core: connects, sends what is due, receives, until the load is over.
+//! In: a [`Plan`], traffic, the events of a net ring. Out: what the core saw.
+//! Invariant: one pass is one system call, and one more for each few sends, so that the time by which a
+//! request is said to be sent is the time at which the kernel got it.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use ringlet_runtime::ring::{
+    Event, NetRing, ReceiveEnd, ReceivedBuffer, RingSettings, SocketAddress, Wait,
+};
+
+use super::connection::{Brought, Connection, State};
+use super::link_table::LinkTable;
+use super::shared::{CoreReport, Message, Shared};
+use super::stream::{Stream, Turn};
+use crate::generator::outcome::Ended;
+use crate::generator::plan::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT};
+use crate::generator::traffic::Traffic;
+
+/// Sends that are handed to the kernel together.
+const SENDS_PER_SUBMIT: usize = 4;
+/// Milliseconds from tick to tick: how long a core sleeps at most.
+const TICK_MS: u32 = 1;
+/// An open loop sleeps if nothing is due for so long: a tick, and some of the scheduler's time.
+const REST_NS: u64 = 1_500_000;
+/// Sockets beyond the connections: those that are being closed.
+const SPARE_SOCKETS: usize = 4096;
+
+/// One core's part of a run.
+pub struct Core<T> {
+    plan: Plan,
+    shared: Arc<Shared>,
+    ring: NetRing,
+    /// The load, and the bystander if this core has it.
+    streams: Vec<Stream<T>>,
+    links: LinkTable,
+    /// Connections with something to send.
+    dirty: Vec<usize>,
+    turns: Vec<Turn>,
+    /// Connections that carry requests.
+    ready: usize,
+    /// Nanoseconds of the monotonic clock at which the load began.
+    start_ns: u64,
+    last_reply_ns: u64,
+    own_pause_max_ns: u64,
+}
+
+impl<T: Traffic> Core<T> {
+    /// A core whose streams have not begun.
+    ///
+    /// # Errors
+    /// The kernel refuses the ring.
+    pub fn new(plan: Plan, shared: Arc<Shared>, streams: Vec<Stream<T>>) -> Result<Self, String> {
+        let clients: usize = streams.iter().map(Stream::clients).sum();
+        let settings = RingSettings {
+            max_sockets: clients * plan.nodes.len() + SPARE_SOCKETS,
+            tick_ms: TICK_MS,
+            ..RingSettings::default()
+        };
+        let ring = NetRing::new(&settings).map_err(|error| error.to_string())?;
+        let counts: Vec<usize> = streams.iter().map(Stream::clients).collect();
+        let links = LinkTable::new(&counts, plan.nodes.len());
+        Ok(Self {
+            plan,
+            shared,
+            ring,
+            streams,
+            links,
+            dirty: Vec::new(),
+            turns: Vec::new(),
+            ready: 0,
+            start_ns: 0,
+            last_reply_ns: 0,
+            own_pause_max_ns: 0,
+        })
+    }
+
+    /// Runs the core's part from the first connection to the last reply.
+    pub fn run(mut self, sink: &SyncSender<Message>) -> CoreReport {
+        let outcome = self
+            .connect_all()
+            .and_then(|()| self.begin())
+            .and_then(|has_begun| if has_begun { self.load(sink) } else { Ok(Ended::Interrupted) });
+        let ended = outcome.unwrap_or_else(|problem| {
+            self.shared.stop();
+            Ended::Failed(problem)
+        });
+        self.report(ended)
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.shared.now_ns().saturating_sub(self.start_ns)
+    }
+
+    fn connect_all(&mut self) -> Result<(), String> {
+        for place in 0..self.links.len() {
+            self.connect(place)?;
+        }
+        let deadline_ns = self.now_ns() + CONNECT_TIMEOUT.as_nanos() as u64;
+        let mut events = Vec::new();
+        while self.ready < self.links.len() && !self.shared.is_stopped() {
+            self.pass(&mut events, Wait::Block)?;
+            if self.now_ns() > deadline_ns {
+                return Err(format!(
+                    "{} of {} connections were not made within {} s",
+                    self.links.len() - self.ready,
+                    self.links.len(),
+                    CONNECT_TIMEOUT.as_secs()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all cores are connected and the start has come; false if the run has been stopped before.
+    fn begin(&mut self) -> Result<bool, String> {
+        self.shared.arrive();
+        let mut events = Vec::new();
+        loop {
+            if self.shared.is_stopped() {
+                return Ok(false);
+            }
+            match self.shared.start_ns() {
+                Some(start_ns) if start_ns < self.shared.now_ns() => {
+                    self.start_ns = start_ns;
+                    return Ok(true);
+                }
+                Some(_) => self.pass(&mut events, Wait::Poll)?,
+                None => self.pass(&mut events, Wait::Block)?,
+            }
+        }
+    }
+
+    fn load(&mut self, sink: &SyncSender<Message>) -> Result<Ended, String> {
+        let mut events = Vec::new();
+        let mut drain_until_ns = None;
+        let mut is_interrupted = false;
+        self.last_reply_ns = self.now_ns();
+        loop {
+            let now_ns = self.now_ns();
+            self.hand_out_interval(now_ns, sink);
+            if self.shared.is_stopped() && !is_interrupted {
+                is_interrupted = true;
+                self.streams.iter_mut().for_each(|stream| stream.end_at(now_ns));
+            }
+            self.ask(now_ns)?;
+            let (outstanding, has_sent_all) = self.progress(now_ns);
+            if has_sent_all && outstanding == 0 {
+                break;
+            }
+            if has_sent_all {
+                let until_ns =
+                    *drain_until_ns.get_or_insert(now_ns + DRAIN_TIMEOUT.as_nanos() as u64);
+                if now_ns > until_ns {
+                    return Err(format!(
+                        "{outstanding} requests had no reply {} s after the last one was sent",
+                        DRAIN_TIMEOUT.as_secs()
+                    ));
+                }
+            }
+            if outstanding > 0
+                && now_ns.saturating_sub(self.last_reply_ns) > SILENCE_TIMEOUT.as_nanos() as u64
+            {
+                return Err(format!(
+                    "the server has been silent for {} s: {outstanding} requests wait",
+                    SILENCE_TIMEOUT.as_secs()
+                ));
+            }
+            if outstanding == 0 {
+                self.last_reply_ns = now_ns;
+            }
+            let rests = self.streams.iter().all(|stream| stream.rests_until(now_ns + REST_NS));
+            let wait = if rests || has_sent_all { Wait::Block } else { Wait::Poll };
+            self.pass(&mut events, wait)?;
+            if wait == Wait::Poll {
+                let pause_ns = self.now_ns() - now_ns;
+                self.own_pause_max_ns = self.own_pause_max_ns.max(pause_ns);
+            }
+        }
+        Ok(if is_interrupted { Ended::Interrupted } else { Ended::Complete })
+    }
+
+    /// Requests without reply, and whether no more will be sent. The bystander ends with the load.
+    fn progress(&mut self, now_ns: u64) -> (u64, bool) {
+        let (main, probes) = self.streams.split_at_mut(1);
+        let is_over = main[0].has_sent_all(now_ns) && main[0].outstanding == 0;
+        for probe in &mut *probes {
+            if is_over {
+                probe.end_at(now_ns);
+            }
+        }
+        let waiting = self.streams.iter().map(Stream::unanswered).sum();
+        (waiting, self.streams.iter().all(|stream| stream.has_sent_all(now_ns)))
+    }
+
+    fn hand_out_interval(&mut self, now_ns: u64, sink: &SyncSender<Message>) {
+        let main = &mut self.streams[0];
+        while let Some(interval) = main.recorder.take_interval(now_ns, main.unanswered()) {
+            // Nobody to hear it means that the run is over.
+            let _ = sink.send(Message::Interval(interval));
+        }
+    }
+
+    /// Writes the requests of all clients whose turn has come.
+    fn ask(&mut self, now_ns: u64) -> Result<(), String> {
+        for index in 0..self.streams.len() {
+            let stream = &mut self.streams[index];
+            stream.take_turns(now_ns, &mut self.turns)?;
+            for turn in self.turns.drain(..) {
+                let asked = stream.traffic.draw();
+                let place = self.links.place(index, turn.client, usize::from(asked.node));
+                let connection = self.links.at(place);
+                if connection.output.is_empty() {
+                    self.dirty.push(place);
+                }
+                connection.ask(&mut stream.traffic, asked, turn.intended_ns);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, waits for events and handles them.
+    fn pass(&mut self, events: &mut Vec<Event>, wait: Wait) -> Result<(), String> {
+        self.flush()?;
+        self.ring.wait(events, wait).map_err(ring_failed)?;
+        if events.is_empty() && wait == Wait::Poll && self.plan.shares_cpu {
+            thread::yield_now();
+        }
+        // What has come is here now, however long the handling of all of it takes.
+        let now_ns = self.now_ns();
+        for event in events.drain(..) {
+            self.on_event(event, now_ns)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        let mut now_ns = self.now_ns();
+        let mut sends = 0;
+        for place in std::mem::take(&mut self.dirty) {
+            let is_closed = !self.streams[self.links.stream_of(place)].is_open();
+            let recorder = &mut self.streams[self.links.stream_of(place)].recorder;
+            let connection = self.links.at(place);
+            let can_send = connection.state != State::Connecting
+                && !connection.output.is_empty()
+                && !self.ring.is_sending(connection.socket);
+            if !can_send {
+                // It comes back when it is connected, or its send has ended.
+                continue;
+            }
+            if sends == SENDS_PER_SUBMIT {
+                self.ring.submit().map_err(ring_failed)?;
+                now_ns = self.shared.now_ns().saturating_sub(self.start_ns);
+                sends = 0;
+            }
+            let data = connection.take_output(now_ns, is_closed, recorder);
+            self.ring.send(connection.socket, data);
+            sends += 1;
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: Event, now_ns: u64) -> Result<(), String> {
+        match event {
+            Event::Connected { socket, result } => {
+                if let Some(place) = self.links.find(socket) {
+                    result.map_err(|errno| self.lost(place, &errno.to_string(), "connect to"))?;
+                    self.greet(place);
+                }
+            }
+            Event::Received { socket, buffer } => {
+                let result = match self.links.find(socket) {
+                    Some(place) => self.receive(place, &buffer, now_ns),
+                    None => Ok(()),
+                };
+                self.ring.release(buffer);
+                result?;
+            }
+            Event::ReceiveEnded { socket, end } => match self.links.find(socket) {
+                Some(place) => self.on_end(place, end)?,
+                None => self.ring.close(socket),
+            },
+            Event::Sent { socket, data, result } => {
+                if let Some(place) = self.links.find(socket) {
+                    result.map_err(|errno| self.lost(place, &errno.to_string(), "send to"))?;
+                    let connection = self.links.at(place);
+                    connection.give_back(data);
+                    if !connection.output.is_empty() {
+                        self.dirty.push(place);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, place: usize) -> Result<(), String> {
+        let address = self.plan.nodes[self.links.node_of(place)];
+        let socket = self
+            .ring
+            .connect(&SocketAddress::Ip(address))
+            .map_err(|error| format!("cannot connect to {address}: {error} (see ulimit -n)"))?;
+        self.links.connect(place, socket);
+        Ok(())
+    }
+
+    /// A connection has been made: it says what it says first.
+    fn greet(&mut self, place: usize) {
+        let stream = &mut self.streams[self.links.stream_of(place)];
+        let connection = self.links.at(place);
+        let mut greeting = Vec::new();
+        let replies = stream.traffic.greeting(&mut greeting);
+        // Requests may wait already, if the connection is made anew.
+        greeting.append(&mut connection.output);
+        connection.output = greeting;
+        if !connection.output.is_empty() {
+            self.dirty.push(place);
+        }
+        connection.state = if replies > 0 { State::Greeting(replies) } else { State::Ready };
+        self.ready += usize::from(replies == 0);
+        self.ring.start_receive(connection.socket);
+    }
+
+    fn receive(
+        &mut self,
+        place: usize,
+        buffer: &ReceivedBuffer,
+        now_ns: u64,
+    ) -> Result<(), String> {
+        let stream = &mut self.streams[self.links.stream_of(place)];
+        let connection = self.links.at(place);
+        let was_ready = connection.state == State::Ready;
+        let brought = connection
+            .receive(self.ring.bytes(buffer), now_ns, &mut stream.traffic, &mut stream.recorder)
+            .map_err(|problem| format!("{}: {problem}", self.plan.nodes[connection.node]))?;
+        self.ready += usize::from(!was_ready && connection.state == State::Ready);
+        let Brought { replies, closes } = brought;
+        if replies > 0 {
+            self.last_reply_ns = now_ns;
+            stream.answered(connection.client, replies);
+            if closes || self.plan.reconnects {
+                self.replace(place, closes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server, or the plan, ends a connection after a reply: the client takes another.
+    fn replace(&mut self, place: usize, by_server: bool) -> Result<(), String> {
+        let connection = self.links.at(place);
+        let (socket, waiting) = (connection.socket, connection.outstanding.len());
+        if waiting > 0 {
+            return Err(format!(
+                "{} closed a connection with {waiting} requests on it",
+                self.plan.nodes[connection.node]
+            ));
+        }
+        // Who closes first keeps the port busy for a minute: the server's end is waited for, and where
+        // the end is ours it is a reset.
+        self.links.forget(socket);
+        if !by_server {
+            self.ring.close_with_reset(socket);
+        }
+        self.ready -= 1;
+        self.connect(place)
+    }
+
+    /// The server has ended a connection by itself.
+    fn on_end(&mut self, place: usize, end: ReceiveEnd) -> Result<(), String> {
+        let connection = self.links.at(place);
+        let (socket, is_idle) = (connection.socket, connection.outstanding.is_empty());
+        let reason = match end {
+            ReceiveEnd::EndOfStream => "the server closed the connection".to_owned(),
+            ReceiveEnd::Error(errno) => errno.to_string(),
+        };
+        if !is_idle || connection.state != State::Ready || self.streams[0].traffic.pipelines() {
+            return Err(self.lost(place, &reason, "talk to"));
+        }
+        // An idle connection of HTTP ends in good order (RFC 9112, section 9.6).
+        self.links.forget(socket);
+        self.ring.close(socket);
+        self.ready -= 1;
+        self.connect(place)
+    }
+
+    /// What is said when the server is gone.
+    fn lost(&mut self, place: usize, reason: &str, what: &str) -> String {
+        let address = self.plan.nodes[self.links.node_of(place)];
+        let waiting: u64 = self.streams.iter().map(Stream::unanswered).sum();
+        let after = match self.start_ns {
+            0 => String::new(),
+            _ => format!(
+                " {:.1} s after the start; {waiting} requests had no reply",
+                self.now_ns() as f64 / 1e9
+            ),
+        };
+        format!("cannot {what} {address}: {reason}{after} (does the server still run?)")
+    }
+
+    fn report(mut self, ended: Ended) -> CoreReport {
+        let finished_ns = if self.start_ns == 0 { 0 } else { self.now_ns() };
+        let unanswered = self.streams.iter().map(Stream::unanswered).sum();
+        let mut streams = self.streams.drain(..);
+        let mut main = streams.next().expect("every core has its part of the load");
+        let last = main.recorder.finish_interval(finished_ns, main.unanswered());
+        CoreReport {
+            kinds: main.traffic.kinds().to_vec(),
+            main: main.recorder,
+            probe: streams.next().map(|probe| probe.recorder),
+            last,
+            unanswered,
+            own_pause_max_ns: self.own_pause_max_ns,
+            finished_ns,
+            ended,
+        }
+    }
+}
+
+fn ring_failed(error: std::io::Error) -> String {
+    format!("the ring of this core broke: {error}")
+}

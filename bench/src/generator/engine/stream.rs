@@ -1,0 +1,195 @@
+//! Job: one kind of load on one core: which client asks when.
+//! In: the time, replies. Out: clients that ask now.
+//! Invariant: a closed client asks again only when all its replies are there; an open loop hands out
+//! every intended time, whatever the clients wait for.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::pace::Schedule;
+use super::recorder::Recorder;
+use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, StreamPlan};
+use crate::generator::traffic::Traffic;
+
+/// When the clients of a stream ask.
+#[derive(Debug)]
+enum Clock {
+    Closed { pipeline: usize },
+    Open(Schedule),
+}
+
+/// Who asks, and since when it was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The client.
+    pub client: usize,
+    /// When it was meant to ask.
+    pub intended_ns: u64,
+}
+
+/// One kind of load.
+pub struct Stream<T> {
+    /// What is said.
+    pub traffic: T,
+    /// What is seen.
+    pub recorder: Recorder,
+    clock: Clock,
+    /// Requests without reply, by client.
+    waiting: Vec<usize>,
+    /// Requests without reply of all clients.
+    pub outstanding: usize,
+    /// The next client of an open loop whose clients take several requests.
+    next: usize,
+    /// Clients that may ask: in a closed loop those whose replies are there; in an open loop, where one
+    /// connection carries one request, all that are idle.
+    idle: VecDeque<usize>,
+    /// Intended times for which no client was idle.
+    backlog: VecDeque<u64>,
+    /// Requests that may still be sent, if they are counted.
+    left: u64,
+    /// When no more are sent, in nanoseconds since the start.
+    end_ns: u64,
+}
+
+/// The part of `count` that falls to one of `cores`.
+pub fn share(count: u64, core: usize, cores: usize) -> u64 {
+    let (core, cores) = (core as u64, cores as u64);
+    count / cores + u64::from(core < count % cores)
+}
+
+impl<T: Traffic> Stream<T> {
+    /// The part of `core` of a stream.
+    pub fn new(
+        plan: &StreamPlan,
+        limit: Limit,
+        warm_up: Duration,
+        (core, cores): (usize, usize),
+        traffic: T,
+    ) -> Self {
+        let clients = share(plan.clients as u64, core, cores) as usize;
+        let warm_up_ns = warm_up.as_nanos() as u64;
+        let (left, end_ns) = match limit {
+            Limit::Time(time) => (u64::MAX, warm_up_ns.saturating_add(time.as_nanos() as u64)),
+            Limit::Requests(count) => (share(count, core, cores), u64::MAX),
+        };
+        let clock = match plan.pace {
+            Pace::Closed { pipeline } => Clock::Closed { pipeline: pipeline.max(1) },
+            Pace::Open { rate, gaps } => Clock::Open(Schedule::new(rate, gaps, core, cores)),
+        };
+        Self {
+            recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),
+            traffic,
+            clock,
+            waiting: vec![0; clients],
+            outstanding: 0,
+            next: 0,
+            idle: (0..clients).collect(),
+            backlog: VecDeque::new(),
+            left,
+            end_ns,
+        }
+    }
+
+    /// Clients on this core.
+    pub fn clients(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether the requests are sent at fixed times.
+    pub fn is_open(&self) -> bool {
+        matches!(self.clock, Clock::Open(_))
+    }
+
+    /// Sends nothing more.
+    pub fn end_at(&mut self, now_ns: u64) {
+        self.end_ns = self.end_ns.min(now_ns);
+        self.backlog.clear();
+    }
+
+    /// Whether all that was to be sent has been sent by `now_ns`.
+    pub fn has_sent_all(&self, now_ns: u64) -> bool {
+        let is_over = match &self.clock {
+            Clock::Closed { .. } => now_ns >= self.end_ns,
+            Clock::Open(schedule) => schedule.next_ns() >= self.end_ns,
+        };
+        self.waiting.is_empty() || (self.backlog.is_empty() && (is_over || self.left == 0))
+    }
+
+    /// Whether nothing is due before `then_ns`.
+    pub fn rests_until(&self, then_ns: u64) -> bool {
+        match &self.clock {
+            Clock::Closed { .. } => true,
+            Clock::Open(schedule) => schedule.next_ns() > then_ns || self.left == 0,
+        }
+    }
+
+    /// Appends who asks at `now_ns`.
+    ///
+    /// # Errors
+    /// More requests wait than may.
+    pub fn take_turns(&mut self, now_ns: u64, turns: &mut Vec<Turn>) -> Result<(), String> {
+        match &mut self.clock {
+            Clock::Closed { pipeline } => {
+                if now_ns >= self.end_ns {
+                    return Ok(());
+                }
+                while self.left > 0
+                    && let Some(client) = self.idle.pop_front()
+                {
+                    let count = self.left.min(*pipeline as u64);
+                    self.left -= count.min(self.left);
+                    self.waiting[client] += count as usize;
+                    self.outstanding += count as usize;
+                    turns.extend((0..count).map(|_| Turn { client, intended_ns: now_ns }));
+                }
+            }
+            Clock::Open(schedule) if !self.waiting.is_empty() => {
+                let pipelines = self.traffic.pipelines();
+                while self.left > 0
+                    && let Some(intended_ns) = schedule.take_due(now_ns, self.end_ns)
+                {
+                    self.left -= 1;
+                    if !pipelines {
+                        self.backlog.push_back(intended_ns);
+                        continue;
+                    }
+                    turns.push(Turn { client: self.next, intended_ns });
+                    self.waiting[self.next] += 1;
+                    self.outstanding += 1;
+                    self.next = (self.next + 1) % self.waiting.len();
+                }
+                while !self.backlog.is_empty()
+                    && let Some(client) = self.idle.pop_front()
+                    && let Some(intended_ns) = self.backlog.pop_front()
+                {
+                    turns.push(Turn { client, intended_ns });
+                    self.waiting[client] += 1;
+                    self.outstanding += 1;
+                }
+            }
+            Clock::Open(_) => {}
+        }
+        let waiting = self.outstanding + self.backlog.len();
+        if waiting > OUTSTANDING_MAX {
+            return Err(format!(
+                "the server does not keep up: {waiting} requests wait for their replies; lower --rate"
+            ));
+        }
+        Ok(())
+    }
+
+    /// So many replies have come for a client.
+    pub fn answered(&mut self, client: usize, count: usize) {
+        self.outstanding -= count;
+        self.waiting[client] -= count;
+        let waits_for_all = !self.is_open() || !self.traffic.pipelines();
+        if count > 0 && self.waiting[client] == 0 && waits_for_all {
+            self.idle.push_back(client);
+        }
+    }
+
+    /// Requests that are meant to have been sent and are not answered.
+    pub fn unanswered(&self) -> u64 {
+        (self.outstanding + self.backlog.len()) as u64
+    }
+}

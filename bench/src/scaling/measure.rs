@@ -1,0 +1,232 @@
+//! Job: run the loads of the scaling suite against servers with 1 to 8 shards.
+//! In: a launcher, a generator, how long. Out: a [`Series`] of runs for each load and server.
+//! Invariant: all take turns within each round, and who begins changes from round to round.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::load::{Generator, Load, Mix};
+use super::sample::{Run, Sample};
+use crate::child::free_ports_in_row;
+use crate::compare::at_turn;
+use crate::data_server::{Kind, Launcher, Server};
+
+/// The numbers of shards.
+pub const SHARDS: [usize; 4] = [1, 2, 4, 8];
+/// Clients for each shard: every core shall have as much to do as the only one has.
+pub const CLIENTS_PER_SHARD: usize = 50;
+
+/// What is asked, and how deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What is asked.
+    pub mix: Mix,
+    /// Requests sent at once.
+    pub pipeline: usize,
+}
+
+/// The single-key load whose hops are priced, and the one that uses the sequencer.
+pub const CASES: [Case; 3] = [
+    Case { mix: Mix::GetSet, pipeline: 1 },
+    Case { mix: Mix::GetSet, pipeline: 16 },
+    Case { mix: Mix::Multi, pipeline: 1 },
+];
+
+impl Case {
+    /// Its name in rows and plots.
+    pub fn name(self) -> String {
+        let asked = match self.mix {
+            Mix::GetSet => "GET/SET",
+            Mix::Multi => "MSET of 8 keys and 7 GET",
+        };
+        format!("{asked}, pipeline {}", self.pipeline)
+    }
+}
+
+/// How clients reach the shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Any client at the one port.
+    Plain,
+    /// Cluster clients at the ports of the shards.
+    Ports,
+}
+
+impl Way {
+    /// Its name in rows and plots.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain clients",
+            Self::Ports => "shard ports",
+        }
+    }
+}
+
+/// The runs of one load against one server, one for each round.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// What was asked.
+    pub case: Case,
+    /// How.
+    pub way: Way,
+    /// Shards of the server.
+    pub shards: usize,
+    /// What each round saw.
+    pub runs: Vec<Run>,
+    /// CPU time over elapsed time of each run: CPUs that the server kept busy.
+    pub busy_cpus: Vec<f64>,
+    /// The command line that repeats the load.
+    pub command: String,
+}
+
+/// A server with its shards' ports.
+struct Target {
+    server: Server,
+    shards: usize,
+    /// The first shard's.
+    port: SocketAddr,
+}
+
+/// Servers and who asks them.
+pub struct Bench {
+    targets: Vec<Target>,
+    generator: Generator,
+    time: Duration,
+}
+
+impl Bench {
+    /// Starts the servers and fills them.
+    ///
+    /// # Errors
+    /// A process that cannot be started or breaks off.
+    pub fn start(launcher: &Launcher, generator: Generator, time: Duration) -> io::Result<Self> {
+        let mut targets = Vec::new();
+        for shards in SHARDS {
+            let first = free_ports_in_row(shards as u16)?;
+            let options = ["--shard-ports", &first.to_string()];
+            let server = launcher.start_with(Kind::Ringlet { shards }, &options)?;
+            let port = SocketAddr::from((Ipv4Addr::LOCALHOST, first));
+            let fill = Load { fills: true, ..load(CASES[0], Way::Plain, shards, time) };
+            generator.run(server.address, &fill, &[])?;
+            targets.push(Target { server, shards, port });
+        }
+        Ok(Self { targets, generator, time })
+    }
+
+    /// Measures in so many rounds.
+    ///
+    /// # Errors
+    /// A process that breaks off, or a server without the counters.
+    pub fn run(&self, rounds: usize) -> io::Result<Vec<Series>> {
+        let mut all: Vec<Series> = Vec::new();
+        let mut targets = Vec::new();
+        for case in CASES {
+            for target in &self.targets {
+                for way in ways(case, target.shards) {
+                    let words = self.words(target, &load(case, *way, target.shards, self.time));
+                    all.push(Series {
+                        case,
+                        way: *way,
+                        shards: target.shards,
+                        runs: Vec::new(),
+                        busy_cpus: Vec::new(),
+                        command: words.join(" "),
+                    });
+                    targets.push(target);
+                }
+            }
+        }
+        for round in 0..rounds {
+            for index in at_turn(round, all.len()) {
+                self.measure(targets[index], &mut all[index])?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn measure(&self, target: &Target, series: &mut Series) -> io::Result<()> {
+        let load = load(series.case, series.way, target.shards, self.time);
+        let before = Sample::take(&target.server)?;
+        let outcome = self.generator.run(target.address(series.way), &load, &[])?;
+        let run = Sample::take(&target.server)?
+            .since(&before)
+            .ok_or_else(|| io::Error::other("the server has run no request of the load"))?;
+        series.runs.push(run);
+        series.busy_cpus.push(run.cpu_s / outcome.elapsed_s.max(f64::MIN_POSITIVE));
+        Ok(())
+    }
+
+    fn words(&self, target: &Target, load: &Load) -> Vec<String> {
+        let way = if load.is_cluster { Way::Ports } else { Way::Plain };
+        self.generator.words(target.address(way), load)
+    }
+
+    /// Runs one more load with the server's process under observation: `wrapper` makes the words of
+    /// the observer from the process id. The requests that were run.
+    ///
+    /// # Errors
+    /// As [`Bench::run`].
+    pub fn observe(
+        &self,
+        case: Case,
+        way: Way,
+        shards: usize,
+        wrapper: impl Fn(u32) -> Vec<String>,
+    ) -> io::Result<f64> {
+        let target = self.targets.iter().find(|target| target.shards == shards);
+        let target = target.ok_or_else(|| io::Error::other("no such server"))?;
+        let load = load(case, way, shards, self.time);
+        let before = Sample::take(&target.server)?;
+        self.generator.run(target.address(way), &load, &wrapper(target.server.pid()))?;
+        Ok(Sample::take(&target.server)?.since(&before).map_or(0.0, |run| run.requests))
+    }
+}
+
+impl Target {
+    fn address(&self, way: Way) -> SocketAddr {
+        match way {
+            Way::Plain => self.server.address,
+            Way::Ports => self.port,
+        }
+    }
+}
+
+/// How a load is asked for. With one shard, and with commands that go to several shards anyway, the
+/// shards' own ports change nothing.
+fn ways(case: Case, shards: usize) -> &'static [Way] {
+    if shards > 1 && case.mix == Mix::GetSet { &[Way::Plain, Way::Ports] } else { &[Way::Plain] }
+}
+
+/// Each shard has as many connections, with as many requests on each, whatever the way: a cluster
+/// client has a connection to every node, over which it spreads what it sends at once.
+fn load(case: Case, way: Way, shards: usize, time: Duration) -> Load {
+    let (clients, pipeline) = match way {
+        Way::Plain => (CLIENTS_PER_SHARD * shards, case.pipeline),
+        Way::Ports => (CLIENTS_PER_SHARD, case.pipeline * shards),
+    };
+    let is_cluster = way == Way::Ports;
+    Load { mix: case.mix, clients, pipeline, is_cluster, fills: false, time }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_has_the_same_load() {
+        for case in CASES {
+            for shards in SHARDS {
+                for way in ways(case, shards) {
+                    let load = load(case, *way, shards, Duration::from_secs(1));
+                    let under_way = load.clients * load.pipeline;
+                    assert_eq!(under_way, CLIENTS_PER_SHARD * case.pipeline * shards);
+                    // Connections of a shard: all clients' to a node, or its share of them.
+                    let nodes = if load.is_cluster { 1 } else { shards };
+                    assert_eq!(load.clients / nodes, CLIENTS_PER_SHARD);
+                }
+            }
+        }
+        assert_eq!(ways(CASES[0], 1), [Way::Plain], "one port has no other");
+    }
+}
