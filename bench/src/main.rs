@@ -1,11 +1,12 @@
-//! Job: compare the Ringlet servers with their peers on this machine.
-//! In: the command line. Out: a table on standard output, and the same as Markdown and JSON.
+//! Job: make load, and compare the Ringlet servers with their peers on this machine.
+//! In: the command line. Out: what was measured, as tables, JSON and pages.
 //! Invariant: a slow server is a finding, not a failure: the exit code is 0 whenever the
 //! measurements could be taken.
 #![forbid(unsafe_code)]
 
 mod child;
 mod compare;
+mod compare_command;
 mod data_server;
 mod generator;
 mod http;
@@ -36,7 +37,7 @@ use ringlet_runtime::memory::CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Side-by-side comparison of the Ringlet servers with their peers.
+/// Load generation, and side-by-side comparison of the Ringlet servers with their peers.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -48,6 +49,8 @@ struct Arguments {
 enum Subject {
     /// Put load on one server and measure what comes back.
     Load(Box<load_command::Arguments>),
+    /// Compare any systems by any load, as a file says.
+    Compare(compare_command::Arguments),
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
     /// Compare the memory of ringlet-server with redis-server's.
@@ -65,6 +68,7 @@ enum Subject {
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Load(arguments) => return load_command::run(&arguments),
+        Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),

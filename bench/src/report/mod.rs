@@ -13,7 +13,7 @@ mod markdown;
 pub mod plot;
 mod scale;
 pub mod targets;
-mod words;
+pub mod words;
 
 use std::fs;
 use std::io;
