@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::baseline::{Change, Changes};
 use super::targets::Standing;
-use super::words::{self, NOTHING, spread, spread_or_nothing};
+use super::words::{self, spread, spread_or_nothing};
 use super::{Report, Whole};
 use crate::compare::Row;
 
@@ -123,7 +123,7 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
     let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-    let rule: Vec<String> = widths.iter().map(|&width| NOTHING.repeat(width)).collect();
+    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
     let body: String = rows.iter().map(|row| line(row)).collect();
     line(&head) + &line(&rule) + &body
 }

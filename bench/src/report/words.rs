@@ -12,6 +12,7 @@ pub const NOTHING: &str = "-";
 pub fn number(figure: f64) -> String {
     match figure.abs() {
         0.0 => "0".to_owned(),
+        size if size < 0.1 => format!("{figure:.3}"),
         size if size < 10.0 => format!("{figure:.2}"),
         size if size < 100.0 => format!("{figure:.1}"),
         _ => format!("{figure:.0}"),
@@ -60,7 +61,7 @@ pub fn reach(reach: Reach) -> String {
 
 fn by(percent: f64) -> String {
     if percent.is_infinite() {
-        "of none at all".to_owned()
+        "of a target of 0".to_owned()
     } else if percent >= 100.0 {
         format!("by far, {:.1} times the target", 1.0 + percent / 100.0)
     } else {
