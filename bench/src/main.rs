@@ -1,7 +1,7 @@
-//! Job: compare the Ringlet servers with their peers on this machine.
+//! Job: make load, and compare the Ringlet servers with their peers on this machine.
 //! In: the command line. Out: a table on standard output, and the same as Markdown and JSON.
-//! Invariant: a slow server is a finding, not a failure: the exit code is 0 whenever the
-//! measurements could be taken.
+//! Invariant: a slow server is a finding, not a failure: the exit code of a comparison is 0 whenever
+//! the measurements could be taken.
 #![forbid(unsafe_code)]
 
 mod child;
@@ -35,7 +35,7 @@ use ringlet_runtime::memory::CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Side-by-side comparison of the Ringlet servers with their peers.
+/// Load generator, and side-by-side comparison of the Ringlet servers with their peers.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {

@@ -109,7 +109,7 @@ fn a_rate_that_is_not_reached_does_not_hold() {
 fn a_borderline_trial_is_repeated_once_and_a_clear_one_is_not() {
     let bound = Bound { rate_max: Some(1000.0), ..BOUND };
     let p99s = |p99s: &[f64]| {
-        let mut left = p99s.to_vec().into_iter();
+        let mut left = p99s.iter().copied();
         search(&bound, move |rate| left.next().map(|p99| trial(rate, p99)).ok_or("end".to_owned()))
     };
     let (found, rates, _) = p99s(&[5001.0, 4999.0]);
