@@ -176,6 +176,8 @@ install_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
+    # What readers look at the benchmarks' report with.
+    command -v chromium >/dev/null || wanted+=(chromium)
     # Servers and clients of the load balancer. nginx is where not every PATH looks.
     [ -x /usr/sbin/nginx ] || wanted+=(nginx)
     local client

@@ -1,7 +1,7 @@
 //! Job: start a process on given CPUs, wait until it serves, and end it.
 //! In: a binary, its arguments, CPUs. Out: a process id, free addresses of 127.0.0.1.
-//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and nothing else; what a
-//! process says is heard only when it fails.
+//! Invariant: a dropped [`Child`] has ended its own process, by its handle, and those that this one has
+//! started, and nothing else; what a process says is heard only when it fails.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,8 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process;
+
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-const FREE_ROW_TRIES: usize = 100;
+/// How long a process may take to end its children.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why a process could not be started.
@@ -48,6 +51,10 @@ pub struct Child {
     messages: File,
 }
 
+/// Ports that the kernel gives to nobody by itself (ip_local_port_range begins above them), so that no
+/// client takes one while its server is being started anew.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// An address that nobody listens on at present.
 ///
 /// # Errors
@@ -56,33 +63,34 @@ pub fn free_address() -> Result<SocketAddr, LaunchError> {
     free_addresses::<1>().map(|[address]| address)
 }
 
-/// Different addresses that nobody listens on at present.
+/// Different addresses that nobody listens on at present, and that were not given out before.
 ///
 /// # Errors
 /// Too few ports are free.
 pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT], LaunchError> {
-    // All are held until the last is found: a port that is let go may be given out again.
-    let mut listeners = Vec::new();
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); COUNT];
     for address in &mut addresses {
-        let failed = |error: io::Error| LaunchError(format!("no free port: {error}"));
-        let listener = TcpListener::bind(*address).map_err(failed)?;
-        *address = listener.local_addr().map_err(failed)?;
-        listeners.push(listener);
+        address.set_port(free_ports_in_row(1)?);
     }
     Ok(addresses)
 }
 
-/// The first of so many ports in a row that nobody listens on at present.
+/// The first of so many ports in a row that nobody listens on at present, and that were not given out
+/// before.
 ///
 /// # Errors
 /// No such row was found.
 pub fn free_ports_in_row(count: u16) -> Result<u16, LaunchError> {
-    for _ in 0..FREE_ROW_TRIES {
-        let first = free_address()?.port();
-        let Some(end) = first.checked_add(count) else { continue };
+    static GIVEN: AtomicU64 = AtomicU64::new(0);
+    // Benches beside each other begin at different ports.
+    let begin = u64::from(std::process::id()).wrapping_mul(2_654_435_761);
+    let step = u64::from(count.max(1));
+    for _ in 0..PORTS.len() as u64 / step {
+        let place = begin.wrapping_add(GIVEN.fetch_add(step, Ordering::Relaxed));
+        let first = PORTS.start + (place % PORTS.len() as u64) as u16;
+        let row = first..first.saturating_add(count);
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        if (first..end).map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
+        if row.end <= PORTS.end && row.map(bind).collect::<io::Result<Vec<_>>>().is_ok() {
             return Ok(first);
         }
     }
@@ -159,8 +167,38 @@ fn nameless_file() -> io::Result<File> {
     Ok(file)
 }
 
+impl Child {
+    /// Has a process with children (an nginx with workers) end them itself, or ends them.
+    fn end_children(&mut self) {
+        let pid = self.process.id();
+        let tree = || process::tree(pid).unwrap_or_default();
+        if tree().len() < 2 {
+            return;
+        }
+        signal("-TERM", &[pid]);
+        let deadline = Instant::now() + END_TIMEOUT;
+        while Instant::now() < deadline {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        // As long as their parent is not waited for, they are its children, and nobody has their ids.
+        signal("-KILL", &tree()[1..]);
+    }
+}
+
+/// Sends a signal, by kill(1), as the standard library knows only one.
+pub fn signal(name: &str, pids: &[u32]) {
+    if !pids.is_empty() {
+        // It fails for processes that are gone already.
+        let _ = Command::new("kill").arg(name).args(pids.iter().map(u32::to_string)).output();
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
+        self.end_children();
         // Both calls fail only when the process is gone already, which is what is wanted.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -178,5 +216,40 @@ mod tests {
         let error = child.wait_until(|| false).expect_err("it never serves").to_string();
         assert!(error.starts_with("sh: ended at once, exit status: 3"), "{error}");
         assert!(error.ends_with("no such option"), "{error}");
+    }
+
+    #[test]
+    fn ports_are_given_out_once_and_never_those_of_listeners() {
+        let row = free_ports_in_row(3).expect("three");
+        let [one, other] = free_addresses().expect("two").map(|address| address.port());
+        let given = [row, row + 1, row + 2, one, other];
+        let different: std::collections::BTreeSet<u16> = given.into_iter().collect();
+        assert_eq!(different.len(), given.len(), "{given:?}");
+        assert!(given.iter().all(|port| PORTS.contains(port)), "{given:?}");
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, other + 1));
+        assert_ne!(free_address().expect("one").port(), other + 1);
+    }
+
+    #[test]
+    fn a_dropped_child_has_ended_its_children_also_if_it_does_not_care() {
+        for care in ["trap 'kill $!; wait $!; exit' TERM", "trap '' TERM"] {
+            let script = format!("{care}; sleep 1000 & wait; wait");
+            let child = Child::start(Path::new("sh"), "0", ["-c", &script]).expect("taskset");
+            let deadline = Instant::now() + START_TIMEOUT;
+            let sleeper = loop {
+                assert!(Instant::now() < deadline, "no child");
+                let found = process::tree(child.pid()).expect("/proc");
+                let is_sleep = |pid: &&u32| {
+                    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "sleep\n")
+                };
+                match found.iter().skip(1).find(is_sleep) {
+                    Some(pid) => break *pid,
+                    None => thread::sleep(POLL_INTERVAL),
+                }
+            };
+            drop(child);
+            let stat = fs::read_to_string(format!("/proc/{sleeper}/stat")).unwrap_or_default();
+            assert!(stat.is_empty() || stat.contains(") Z "), "{care}: {stat}");
+        }
     }
 }

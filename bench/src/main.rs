@@ -1,11 +1,12 @@
 //! Job: make load, and compare the Ringlet servers with their peers on this machine.
-//! In: the command line. Out: a table on standard output, and the same as Markdown and JSON.
-//! Invariant: a slow server is a finding, not a failure: the exit code of a comparison is 0 whenever
-//! the measurements could be taken.
+//! In: the command line. Out: what was measured, as tables, JSON and pages.
+//! Invariant: a slow server is a finding, not a failure: the exit code is 0 whenever the
+//! measurements could be taken.
 #![forbid(unsafe_code)]
 
 mod child;
 mod compare;
+mod compare_command;
 mod data_server;
 mod generator;
 mod http;
@@ -15,6 +16,7 @@ mod link;
 mod load;
 mod load_command;
 mod loader;
+mod machine;
 mod memory;
 mod nginx;
 mod priority;
@@ -35,7 +37,7 @@ use ringlet_runtime::memory::CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Load generator, and side-by-side comparison of the Ringlet servers with their peers.
+/// Load generation, and side-by-side comparison of the Ringlet servers with their peers.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -47,6 +49,8 @@ struct Arguments {
 enum Subject {
     /// Put load on one server and measure what comes back.
     Load(Box<load_command::Arguments>),
+    /// Compare any systems by any load, as a file says.
+    Compare(compare_command::Arguments),
     /// Compare ringlet-server with redis-server.
     Server(server::Arguments),
     /// Compare the memory of ringlet-server with redis-server's.
@@ -57,16 +61,20 @@ enum Subject {
     Limiter(limiter::Arguments),
     /// Split the cost of ringlet-server's requests and predict its throughput on many cores.
     Scaling(scaling::Arguments),
+    /// Make one page of what the suites wrote, and say which targets are reached.
+    Report(report::command::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().subject {
         Subject::Load(arguments) => return load_command::run(&arguments),
+        Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
         Subject::Memory(arguments) => memory::compare(&arguments),
         Subject::Lb(arguments) => lb::compare(&arguments),
         Subject::Limiter(arguments) => limiter::compare(&arguments),
         Subject::Scaling(arguments) => scaling::measure(&arguments),
+        Subject::Report(arguments) => report::command::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

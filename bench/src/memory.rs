@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::compare::Target;
+use crate::compare::{Target, at_turn};
 use crate::data_server::{Kind, Launcher};
 use crate::loader::Loader;
 use crate::process;
 use crate::report::Findings;
-use crate::report::plot::{Axis, Line, Plot, Scale};
+use crate::report::plot::{Plot, beside};
 use crate::report::targets::{SERVER_MEMORY, Wanted};
 use crate::session::{Common, Session, binary, version};
 
@@ -88,36 +88,23 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
     let title = "Memory per key beside redis-server";
     Session { common, name: "memory", title, setting }.run(["keys of several kinds"], |_| {
         let mut findings = Findings::default();
-        let mut bars = [("redis-server", Vec::new()), ("ringlet-server", Vec::new())];
         for shape in &shapes {
             let figures = measure(shape, rounds, &launcher, &loader, &mut findings)?;
-            for ((_, bars), figures) in bars.iter_mut().zip(&figures) {
-                bars.push((bars.len() as f64, median(figures)));
-            }
             let wanted =
                 if shape.is_goal { SERVER_MEMORY.must() } else { Wanted::from(Target::None) };
             let name = format!("resident memory per key, {} keys, {}", shape.keys, shape.name);
             findings.row(&name, "bytes", &figures[0], &figures[1], wanted);
         }
-        let names: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
+        let plot = beside("Memory per key", &findings.rows);
         findings.plots.push(Plot {
-            title: "Memory per key".to_owned(),
-            x: Axis::new(&names.join(" | "), Scale::Linear),
-            y: Axis::new("bytes", Scale::Linear),
-            lines: bars
-                .map(|(name, points)| Line { name: name.to_owned(), points, is_predicted: false })
-                .to_vec(),
             caption:
                 "Growth of the resident memory of a fresh server over the number of keys that it \
                       was given; keys have 16 bytes."
                     .to_owned(),
+            ..plot
         });
         Ok(findings)
     })
-}
-
-fn median(figures: &[f64]) -> f64 {
-    crate::compare::Spread::of(figures).map_or(0.0, |spread| spread.median)
 }
 
 /// Bytes per key of each server, one figure per round.
@@ -130,7 +117,7 @@ fn measure(
 ) -> io::Result<[Vec<f64>; 2]> {
     let mut figures = [Vec::new(), Vec::new()];
     for round in 0..rounds {
-        for index in crate::compare::at_turn(round, KINDS.len()) {
+        for index in at_turn(round, KINDS.len()) {
             let server = launcher.start(KINDS[index])?;
             let before = process::resident_bytes(server.pid())?;
             let outcome = loader.run(&words(shape, &server.address.to_string()))?;

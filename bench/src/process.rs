@@ -44,6 +44,44 @@ pub fn cpu_time(pid: u32) -> io::Result<CpuTime> {
     parse_stat(&text).ok_or_else(|| malformed("stat", pid))
 }
 
+/// A process and those that it has started and that they have started, the oldest first.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn tree(pid: u32) -> io::Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // One that has ended in between is nobody's child any more.
+        let Ok(text) = fs::read_to_string(format!("/proc/{child}/stat")) else { continue };
+        parents.extend(parse_parent(&text).map(|parent| (child, parent)));
+    }
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// CPU time of some processes, and of the children of theirs that have ended.
+///
+/// # Errors
+/// As [`cpu_time`].
+pub fn cpu_time_of_all(pids: &[u32]) -> io::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let (own, children) = parse_times(&text).ok_or_else(|| malformed("stat", *pid))?;
+        sum += own.total() + children.total();
+    }
+    Ok(sum)
+}
+
 /// Resident memory of `pid` in bytes (VmRSS).
 ///
 /// # Errors
@@ -71,16 +109,31 @@ fn malformed(file: &str, pid: u32) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{file} is not understood"))
 }
 
-/// Fields 14 (utime) and 15 (stime). The name in field 2 may hold spaces and parentheses, so
-/// counting starts behind its last parenthesis, where field 3 stands.
 fn parse_stat(text: &str) -> Option<CpuTime> {
-    let (_, fields) = text.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(14 - 3);
+    parse_times(text).map(|(own, _)| own)
+}
+
+/// Field 4: the parent.
+fn parse_parent(text: &str) -> Option<u32> {
+    fields(text)?.nth(4 - 3)?.parse().ok()
+}
+
+/// Fields 14 (utime) and 15 (stime), and 16 and 17, which are those of children that have ended.
+fn parse_times(text: &str) -> Option<(CpuTime, CpuTime)> {
+    let mut fields = fields(text)?.skip(14 - 3);
     let mut ticks = || -> Option<Duration> {
         let ticks: u64 = fields.next()?.parse().ok()?;
         Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     };
-    Some(CpuTime { user: ticks()?, system: ticks()? })
+    let mut time = || Some(CpuTime { user: ticks()?, system: ticks()? });
+    Some((time()?, time()?))
+}
+
+/// The fields from the third on. The name in field 2 may hold spaces and parentheses, so counting starts
+/// behind its last parenthesis.
+fn fields(text: &str) -> Option<impl Iterator<Item = &str>> {
+    let (_, fields) = text.rsplit_once(')')?;
+    Some(fields.split_ascii_whitespace())
 }
 
 fn parse_resident(text: &str) -> Option<u64> {
@@ -101,11 +154,14 @@ mod tests {
 
     #[test]
     fn stat_is_read_behind_a_name_with_spaces_and_parentheses() {
-        let text = "4711 (a ) b (c) S 1 4711 4711 0 -1 4194560 2514 0 0 0 321 123 7 8 20 0 5 0";
+        let text = "4711 (a ) b (c) S 17 4711 4711 0 -1 4194560 2514 0 0 0 321 123 7 8 20 0 5 0";
         let expected =
             CpuTime { user: Duration::from_millis(3210), system: Duration::from_millis(1230) };
         assert_eq!(parse_stat(text), Some(expected));
         assert_eq!(expected.total(), Duration::from_millis(4440));
+        let ended = CpuTime { user: Duration::from_millis(70), system: Duration::from_millis(80) };
+        assert_eq!(parse_times(text), Some((expected, ended)));
+        assert_eq!(parse_parent(text), Some(17));
         assert_eq!(parse_stat("4711 (name) S 1 2"), None);
         assert_eq!(parse_stat(""), None);
     }
@@ -129,6 +185,29 @@ mod tests {
     fn schedstat_tells_the_time_of_waiting() {
         assert_eq!(parse_schedstat("900 1500 3\n"), Some(Duration::from_nanos(1500)));
         assert_eq!(parse_schedstat("900\n"), None);
+    }
+
+    #[test]
+    fn children_and_theirs_are_of_the_tree_and_their_time_counts() {
+        use std::io::Read as _;
+        use std::process::{Command, Stdio};
+        // The shell has a shell that has used CPU time and waits for us.
+        let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; read x";
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("sh -c '{busy}'; :")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        let mut said = [0; 5];
+        child.stdout.as_mut().expect("piped").read_exact(&mut said).expect("it says done");
+        let pids = tree(child.id()).expect("/proc");
+        assert_eq!((pids.len(), pids[0]), (2, child.id()));
+        let alone = cpu_time(child.id()).expect("it lives").total();
+        let all = cpu_time_of_all(&pids).expect("they live");
+        assert!(all > alone, "{all:?} of all, {alone:?} of the parent");
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Invariant: what a reader must know of the machine stands in the report before the figures.
 
 use std::fmt::Debug;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +10,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::machine::Machine;
 use crate::priority;
 use crate::report::{Findings, Report};
 
@@ -85,7 +85,8 @@ impl Session<'_> {
     ) -> io::Result<()> {
         let Self { common, name, title, mut setting } = self;
         let start = Instant::now();
-        setting.push(machine()?);
+        let machine = Machine::now();
+        setting.push(machine.line());
         setting.push(
             "CPU per request: user and system time of /proc/PID/stat over the measurement, all threads"
                 .to_owned(),
@@ -109,23 +110,13 @@ impl Session<'_> {
         }
         setting.push(format!("duration {:.0} s", start.elapsed().as_secs_f64()));
         let Findings { rows, notes, plots, commands } = findings;
-        let report = Report { title: title.to_owned(), setting, rows, notes, plots, commands };
+        let title = title.to_owned();
+        let report = Report { title, machine, setting, rows, notes, plots, commands };
         report.write(&common.output, name)?;
         println!("{}", report.markdown());
         eprintln!("Written to {0}/{name}.md and {name}.json.", common.output.display());
         Ok(())
     }
-}
-
-fn machine() -> io::Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let load = fs::read_to_string("/proc/loadavg")?;
-    Ok(format!(
-        "{} CPUs; kernel {}; load before the start {}",
-        std::thread::available_parallelism()?,
-        kernel.trim(),
-        load.split(' ').next().unwrap_or_default()
-    ))
 }
 
 /// The binary under test: the named one, or that of the environment, or that of a release build.

@@ -10,6 +10,7 @@ use super::{CONNECTIONS, Plan};
 use crate::compare::{Spread, Target, at_turn};
 use crate::process;
 use crate::report::Findings;
+use crate::report::plot::beside;
 use crate::report::targets::{LB_LARGE, LB_SMALL, LB_TCP, Wanted};
 use crate::wrk::Wrk;
 
@@ -133,6 +134,7 @@ fn measure(plan: &Plan, traffic: &Traffic, proxies: &[Running]) -> io::Result<Ve
 }
 
 fn report(traffic: &Traffic, kinds: &[Kind], figures: &[Figures], findings: &mut Findings) {
+    let first = findings.rows.len();
     for (own, kind) in kinds.iter().enumerate().skip(1) {
         let wanted = if *kind == (Kind::Ringlet { cores: 1 }) {
             traffic.wanted
@@ -142,6 +144,8 @@ fn report(traffic: &Traffic, kinds: &[Kind], figures: &[Figures], findings: &mut
         let name = format!("CPU per request, {}: {}", traffic.name, kind.name());
         findings.row(&name, "us", &figures[0].cpu_us, &figures[own].cpu_us, wanted);
     }
+    let title = format!("CPU per request, {}", traffic.name);
+    findings.plots.push(beside(&title, &findings.rows[first..]));
     let rates: Vec<String> = kinds
         .iter()
         .zip(figures)

@@ -13,6 +13,7 @@ use crate::compare::{Target, at_turn};
 use crate::http;
 use crate::process;
 use crate::report::Findings;
+use crate::report::plot::beside;
 
 const KINDS: [Kind; 3] = [Kind::Haproxy, Kind::Ringlet { cores: 1 }, Kind::Nginx];
 /// Requests before the first look at the memory, one after the other.
@@ -63,6 +64,7 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         let name = format!("resident memory with these connections: {}", kind.name());
         findings.row(&name, "MiB", &whole[0], &whole[own], Target::None);
     }
+    findings.plots.push(beside("Memory of idle connections", &findings.rows));
     Ok(findings)
 }
 

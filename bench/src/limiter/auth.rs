@@ -12,6 +12,7 @@ use super::{CONNECTIONS, Plan, cpu_us};
 use crate::compare::{Spread, Target, at_turn};
 use crate::http;
 use crate::report::Findings;
+use crate::report::plot::beside;
 use crate::wrk::Wrk;
 
 /// One way to ask, and whose process counts.
@@ -76,6 +77,7 @@ fn report(ways: &[Way]) -> Findings {
         let name = format!("CPU per request, HTTP {WIDE} keep-alive, {}", own.name);
         findings.row(&name, "us", &ways[0].figures, &own.figures, target);
     }
+    findings.plots.push(beside("CPU per request of /auth", &findings.rows));
     let rates: Vec<String> = ways
         .iter()
         .filter_map(|way| Some(format!("{} {:.1}", way.name, Spread::of(&way.rates)?.median)))

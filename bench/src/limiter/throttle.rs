@@ -13,6 +13,7 @@ use crate::compare::{Spread, at_turn};
 use crate::data_server::{self, Kind};
 use crate::redis_benchmark::{Closed, key_name};
 use crate::report::Findings;
+use crate::report::plot::beside;
 use crate::report::targets::LIMITER_RESP;
 
 /// What applications have where there is no limiter.
@@ -118,6 +119,7 @@ fn report(ways: &[Way]) -> Findings {
         );
         findings.row(&name, "us", &ways[0].figures, &own.figures, LIMITER_RESP.must());
     }
+    findings.plots.push(beside("CPU per decision over RESP", &findings.rows));
     let rates: Vec<String> = ways
         .iter()
         .filter_map(|way| Some(format!("{} {:.0}", way.name, Spread::of(&way.rates)?.median)))

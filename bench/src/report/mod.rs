@@ -1,20 +1,31 @@
-//! Job: show what was measured, for people and for programs.
-//! In: rows and notes. Out: Markdown (also for the terminal) and JSON.
-//! Invariant: every row shows both figures, their spread, the ratio, the target and the verdict.
+//! Job: keep what was measured and show it, for people and for programs.
+//! In: rows, notes, plots and commands. Out: each suite as Markdown and JSON; all that ran together as
+//! one page besides.
+//! Invariant: what is written as JSON can be read back; pages are made of that and nothing else.
 
+mod bars;
+mod baseline;
+pub mod command;
+mod draw;
+mod gauge;
+mod html;
+mod markdown;
 pub mod plot;
+mod scale;
 pub mod targets;
+pub mod words;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Row, Spread, Target, Verdict};
+use crate::compare::Row;
+use crate::machine::Machine;
+use baseline::Changes;
 use plot::Plot;
-use targets::Wanted;
+use targets::{Standing, Wanted};
 
 /// What a scenario found.
 #[derive(Clone, Debug, Default)]
@@ -45,12 +56,15 @@ impl Findings {
     }
 }
 
-/// A whole comparison.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// What one suite found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// What was compared.
     pub title: String,
-    /// The machine and the versions.
+    /// Where it was measured.
+    #[serde(default)]
+    pub machine: Machine,
+    /// Versions, placement and method.
     pub setting: Vec<String>,
     /// The table.
     pub rows: Vec<Row>,
@@ -67,20 +81,7 @@ pub struct Report {
 impl Report {
     /// The report as Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!("# {}\n\n", self.title);
-        for line in &self.setting {
-            let _ = writeln!(text, "- {line}");
-        }
-        text += "\nMedians of alternating rounds (least to greatest); a ratio is the measured \
-                 figure over the peer's of the same round. Lower is better.\n\n";
-        let head = ["what", "unit", "peer", "measured", "ratio", "target", "verdict", "rounds"];
-        let cells: Vec<Vec<String>> = self.rows.iter().map(cells).collect();
-        text += &table(&head.map(str::to_owned), &cells);
-        text.push('\n');
-        for note in &self.notes {
-            let _ = writeln!(text, "- {note}");
-        }
-        text
+        markdown::section(self, "#")
     }
 
     /// Writes `NAME.md` and `NAME.json` into `directory`, which is made if it is missing.
@@ -95,66 +96,48 @@ impl Report {
     }
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    vec![
-        row.name.clone(),
-        row.unit.clone(),
-        row.peer.map_or_else(|| "-".to_owned(), spread),
-        spread(row.own),
-        row.ratio.map_or_else(|| "-".to_owned(), spread),
-        match row.target {
-            Target::Ratio(most) => format!("ratio {most:.2}"),
-            Target::Figure(most) => format!("{most} {}", row.unit),
-            Target::None => "-".to_owned(),
-        },
-        match row.verdict {
-            Verdict::Reached => "reached".to_owned(),
-            Verdict::ShortBy(percent) if percent >= 100.0 => {
-                format!("SHORT, {:.1} times the target", 1.0 + percent / 100.0)
-            }
-            Verdict::ShortBy(percent) => format!("SHORT by {percent:.1} %"),
-            Verdict::Informs => "-".to_owned(),
-        },
-        row.rounds.to_string(),
-    ]
+/// A suite by the name of its files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// What it found.
+    #[serde(flatten)]
+    pub report: Report,
 }
 
-/// The median, with the spread if there is any.
-fn spread(figures: Spread) -> String {
-    let median = number(figures.median);
-    let (min, max) = (number(figures.min), number(figures.max));
-    if min == max { median } else { format!("{median} ({min} to {max})") }
-}
-
-/// Three significant digits or so.
-fn number(figure: f64) -> String {
-    match figure.abs() {
-        0.0 => "0".to_owned(),
-        size if size < 10.0 => format!("{figure:.2}"),
-        size if size < 100.0 => format!("{figure:.1}"),
-        _ => format!("{figure:.0}"),
+impl Suite {
+    /// Reads what a suite wrote into `directory`.
+    ///
+    /// # Errors
+    /// The file is missing, or is not what [`Report::write`] writes.
+    pub fn read(directory: &Path, name: &str) -> io::Result<Self> {
+        let path = directory.join(format!("{name}.json"));
+        let explained = |error: &dyn std::fmt::Display, kind| {
+            io::Error::new(kind, format!("{}: {error}", path.display()))
+        };
+        let text = fs::read_to_string(&path).map_err(|error| explained(&error, error.kind()))?;
+        let report = serde_json::from_str(&text)
+            .map_err(|error| explained(&error, io::ErrorKind::InvalidData))?;
+        Ok(Self { name: name.to_owned(), report })
     }
 }
 
-fn table(head: &[String], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = head.iter().map(String::len).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
-    };
-    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
-    let body: String = rows.iter().map(|row| line(row)).collect();
-    line(head) + &line(&rule) + &body
+/// All suites that ran together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Whole {
+    /// How far they came.
+    pub targets: Vec<Standing>,
+    /// What differs from the run that was kept, if one was.
+    pub changes: Option<Changes>,
+    /// What they found.
+    pub suites: Vec<Suite>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Target;
 
     fn report() -> Report {
         let figures = [10.0, 12.0];
@@ -164,6 +147,7 @@ mod tests {
         ];
         Report {
             title: "T".to_owned(),
+            machine: Machine::default(),
             setting: vec!["two CPUs".to_owned()],
             rows: rows.into_iter().flatten().collect(),
             notes: vec!["a note".to_owned()],
@@ -193,6 +177,10 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(value["rows"][1]["verdict"], "reached");
         assert!(directory.join("server.md").exists());
+        let read = Suite::read(&directory, "server").expect("what was written");
+        assert_eq!(read.report, report());
+        let missing = Suite::read(&directory, "lb").expect_err("no such file").to_string();
+        assert!(missing.contains("lb.json"), "{missing}");
         fs::remove_dir_all(&directory).expect("removable");
     }
 }

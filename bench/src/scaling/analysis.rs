@@ -132,7 +132,7 @@ pub fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::measure::{CASES, SHARDS};
     use super::super::sample::Run;
     use super::*;
@@ -141,7 +141,7 @@ mod tests {
     const SIGMA: f64 = 0.02;
 
     /// Runs by the model: round 1 on a machine three times as slow as in the others.
-    fn measured() -> Vec<Series> {
+    pub fn measured() -> Vec<Series> {
         let mut all = Vec::new();
         for (case, one_us, per_message) in [(CASES[0], 9.0, 1.5), (CASES[1], 1.2, 20.0)] {
             for shards in SHARDS {

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::generator::outcome::{Ended, Outcome};
@@ -14,6 +14,9 @@ use crate::generator::outcome::{Ended, Outcome};
 const VALUE_BYTES: usize = 64;
 /// Keys, all of which are there.
 const KEYS: u64 = 100_000;
+
+/// What a run takes longer than it is observed: so long may it take to notice that it has begun.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub struct Load {
     pub is_cluster: bool,
     /// Every key is set once before.
     pub fills: bool,
-    /// How long.
+    /// How long at least, once it has begun.
     pub time: Duration,
 }
 
@@ -53,13 +56,14 @@ pub struct Generator {
 impl Generator {
     /// The command line, behind the words in `before`.
     pub fn words(&self, address: SocketAddr, load: &Load) -> Vec<String> {
+        let time = format!("{}ms", (load.time + MARGIN).as_millis());
         let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut words = text(&["taskset", "-c", &self.cpu.to_string()]);
         words.push(self.binary.display().to_string());
         words.extend(text(&["load", &format!("redis://{address}")]));
         words.extend(text(&["--connections", &load.clients.to_string()]));
         words.extend(text(&["--pipeline", &load.pipeline.to_string()]));
-        words.extend(text(&["--time", &format!("{}ms", load.time.as_millis()), "--warm-up", "0s"]));
+        words.extend(text(&["--time", &time, "--warm-up", "0"]));
         words.extend(text(&["--keys", &KEYS.to_string()]));
         words.extend(text(&["--value-bytes", &VALUE_BYTES.to_string()]));
         match load.mix {
@@ -76,21 +80,66 @@ impl Generator {
         words
     }
 
-    /// Makes load, as the child of `wrapper` if there is one (its words stand before the others).
+    /// Begins to make load, as the child of `wrapper` if there is one (its words stand before the
+    /// others).
     ///
     /// # Errors
-    /// The generator is missing or fails, or a request was answered by an error.
-    pub fn run(&self, address: SocketAddr, load: &Load, wrapper: &[String]) -> io::Result<Outcome> {
+    /// The generator is missing.
+    pub fn start(
+        &self,
+        address: SocketAddr,
+        load: &Load,
+        wrapper: &[String],
+    ) -> io::Result<Running> {
         let words = [wrapper.to_vec(), self.words(address, load)].concat();
-        let output = Command::new(&words[0])
+        let process = Command::new(&words[0])
             .args(&words[1..])
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", words[0])))?;
+        Ok(Running { process: Some(process), command: words.join(" ") })
+    }
+}
+
+/// Load that is being made. A dropped one has ended its process.
+#[derive(Debug)]
+pub struct Running {
+    process: Option<Child>,
+    command: String,
+}
+
+impl Running {
+    /// Whether it is over.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_over(&mut self) -> io::Result<bool> {
+        self.process.as_mut().map_or(Ok(true), |process| Ok(process.try_wait()?.is_some()))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// The generator failed, or a request was answered by an error.
+    pub fn finish(mut self) -> io::Result<Outcome> {
+        let process = self.process.take().ok_or_else(|| io::Error::other("it has ended"))?;
+        let output = process.wait_with_output()?;
         parse(&output.stdout).map_err(|error| {
             let said = String::from_utf8_lossy(&output.stderr);
-            io::Error::other(format!("{}: {}: {error}\n{said}", words.join(" "), output.status))
+            io::Error::other(format!("{}: {}: {error}\n{said}", self.command, output.status))
         })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            // It may have ended by itself; then there is nobody to kill.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -126,7 +175,7 @@ mod tests {
         assert_eq!(
             words,
             "taskset -c 1 ringlet-bench load redis://127.0.0.1:7000 --connections 100 --pipeline 16 \
-             --time 700ms --warm-up 0s --keys 100000 --value-bytes 64 --ratio 1:1 --cluster \
+             --time 950ms --warm-up 0 --keys 100000 --value-bytes 64 --ratio 1:1 --cluster \
              --format json --no-progress"
         );
         let load = Load { mix: Mix::Multi, is_cluster: false, fills: true, ..LOAD };

@@ -4,7 +4,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::load::{Generator, Load, Mix};
 use super::sample::{Run, Sample};
@@ -16,6 +17,10 @@ use crate::data_server::{Kind, Launcher, Server};
 pub const SHARDS: [usize; 4] = [1, 2, 4, 8];
 /// Clients for each shard: every core shall have as much to do as the only one has.
 pub const CLIENTS_PER_SHARD: usize = 50;
+
+/// Requests per client after which a load is under way: more than a client says at first.
+const SEEN_REQUESTS: usize = 5;
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What is asked, and how deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +113,7 @@ impl Bench {
             let server = launcher.start_with(Kind::Ringlet { shards }, &options)?;
             let port = SocketAddr::from((Ipv4Addr::LOCALHOST, first));
             let fill = Load { fills: true, ..load(CASES[0], Way::Plain, shards, time) };
-            generator.run(server.address, &fill, &[])?;
+            generator.start(server.address, &fill, &[])?.finish()?;
             targets.push(Target { server, shards, port });
         }
         Ok(Self { targets, generator, time })
@@ -145,15 +150,32 @@ impl Bench {
         Ok(all)
     }
 
+    /// Observes the load from when it is under way until before it ends: connections are not counted,
+    /// of which cluster clients make more.
     fn measure(&self, target: &Target, series: &mut Series) -> io::Result<()> {
         let load = load(series.case, series.way, target.shards, self.time);
-        let before = Sample::take(&target.server)?;
-        let outcome = self.generator.run(target.address(series.way), &load, &[])?;
-        let run = Sample::take(&target.server)?
+        let idle = Sample::take(&target.server)?;
+        let mut running = self.generator.start(target.address(series.way), &load, &[])?;
+        let (before, start) = loop {
+            if running.is_over()? {
+                running.finish()?;
+                return Err(io::Error::other("the load was over before it was seen"));
+            }
+            let sample = Sample::take(&target.server)?;
+            if sample.requests_since(&idle) > (load.clients * SEEN_REQUESTS) as f64 {
+                break (sample, Instant::now());
+            }
+            thread::sleep(LOOK_INTERVAL);
+        };
+        thread::sleep(self.time);
+        let after = Sample::take(&target.server)?;
+        let elapsed = start.elapsed();
+        let run = after
             .since(&before)
             .ok_or_else(|| io::Error::other("the server has run no request of the load"))?;
+        running.finish()?;
         series.runs.push(run);
-        series.busy_cpus.push(run.cpu_s / outcome.elapsed_s.max(f64::MIN_POSITIVE));
+        series.busy_cpus.push(run.cpu_s / elapsed.as_secs_f64());
         Ok(())
     }
 
@@ -178,8 +200,10 @@ impl Bench {
         let target = target.ok_or_else(|| io::Error::other("no such server"))?;
         let load = load(case, way, shards, self.time);
         let before = Sample::take(&target.server)?;
-        self.generator.run(target.address(way), &load, &wrapper(target.server.pid()))?;
-        Ok(Sample::take(&target.server)?.since(&before).map_or(0.0, |run| run.requests))
+        self.generator
+            .start(target.address(way), &load, &wrapper(target.server.pid()))?
+            .finish()?;
+        Ok(Sample::take(&target.server)?.requests_since(&before))
     }
 }
 
@@ -198,12 +222,13 @@ fn ways(case: Case, shards: usize) -> &'static [Way] {
     if shards > 1 && case.mix == Mix::GetSet { &[Way::Plain, Way::Ports] } else { &[Way::Plain] }
 }
 
-/// Each shard has as many connections, with as many requests on each, whatever the way: a cluster
-/// client has a connection to every node, over which it spreads what it sends at once.
+/// Each shard has as many requests under way, and as many at once on a connection, whatever the way. A
+/// cluster client has a connection to every node, over which it spreads what it sends at once.
 fn load(case: Case, way: Way, shards: usize, time: Duration) -> Load {
     let (clients, pipeline) = match way {
-        Way::Plain => (CLIENTS_PER_SHARD * shards, case.pipeline),
-        Way::Ports => (CLIENTS_PER_SHARD, case.pipeline * shards),
+        // One at a time would not stay alone on its connection if a client sent one for each node.
+        Way::Ports if case.pipeline > 1 => (CLIENTS_PER_SHARD, case.pipeline * shards),
+        _ => (CLIENTS_PER_SHARD * shards, case.pipeline),
     };
     let is_cluster = way == Way::Ports;
     Load { mix: case.mix, clients, pipeline, is_cluster, fills: false, time }
@@ -221,9 +246,9 @@ mod tests {
                     let load = load(case, *way, shards, Duration::from_secs(1));
                     let under_way = load.clients * load.pipeline;
                     assert_eq!(under_way, CLIENTS_PER_SHARD * case.pipeline * shards);
-                    // Connections of a shard: all clients' to a node, or its share of them.
-                    let nodes = if load.is_cluster { 1 } else { shards };
-                    assert_eq!(load.clients / nodes, CLIENTS_PER_SHARD);
+                    // A burst goes to all nodes alike, or one by one to any of them.
+                    let nodes = if load.is_cluster { shards } else { 1 };
+                    assert_eq!((load.pipeline / nodes).max(1), case.pipeline);
                 }
             }
         }

@@ -24,7 +24,7 @@ use crate::data_server::Launcher;
 use crate::report::Findings;
 use crate::session::{Common, Session, binary, version};
 use load::{Generator, Mix};
-use measure::{Bench, CASES, SHARDS, Way};
+use measure::{Bench, CASES, Case, SHARDS, Way};
 use perf::Perf;
 
 /// What `ringlet-bench scaling` can be asked for.
@@ -69,46 +69,48 @@ pub fn measure(arguments: &Arguments) -> io::Result<()> {
             common.server_cpus, common.load_cpu
         ),
         format!("{} clients for each shard, values of 64 bytes", measure::CLIENTS_PER_SHARD),
+        "CPU per request in this report: /proc/PID/task/*/schedstat, the same time in nanoseconds, \
+         while the load is under way"
+            .to_owned(),
     ];
-    let time = Duration::from_millis(common.pick(400, 2000));
+    let time = Duration::from_millis(common.pick(300, 2000));
     let rounds = common.rounds(3, 5);
     let title = "How ringlet-server scales with its shards";
     Session { common, name: "scaling", title, setting }.run(["1, 2, 4 and 8 shards"], |_| {
         let bench = Bench::start(&launcher, generator.clone(), time)?;
         let series = bench.run(rounds)?;
         let mut findings = presentation::findings(&series, server_cpus);
-        add_transfers(&mut findings, &bench)?;
+        add_transfers(&mut findings, &bench);
         Ok(findings)
     })
 }
 
-/// Cache misses and transfers, where they can be counted.
-fn add_transfers(findings: &mut Findings, bench: &Bench) -> io::Result<()> {
-    let perf = match Perf::new() {
-        Ok(perf) => perf,
-        Err(why) => {
-            findings
-                .notes
-                .push(format!("Transfers of cache lines between cores were not counted: {why}."));
-            return Ok(());
+/// Cache misses and transfers, where they can be counted; else why not, once.
+fn add_transfers(findings: &mut Findings, bench: &Bench) {
+    let counted = Perf::new().and_then(|perf| {
+        let mut notes = Vec::new();
+        for case in CASES.into_iter().filter(|case| case.mix == Mix::GetSet) {
+            for shards in SHARDS {
+                let note = transfers(bench, &perf, case, shards);
+                notes.push(note.map_err(|error| error.to_string())?);
+            }
         }
-    };
-    for case in CASES.into_iter().filter(|case| case.mix == Mix::GetSet) {
-        for shards in SHARDS {
-            let requests = bench.observe(case, Way::Plain, shards, |pid| perf.wrapper(pid))?;
-            let each: Vec<String> = perf
-                .counts()?
-                .iter()
-                .map(|(event, count)| format!("{event} {:.3}", count / requests.max(1.0)))
-                .collect();
-            findings.notes.push(format!(
-                "{}, plain clients, {shards} shards, of each request by perf: {}.",
-                case.name(),
-                each.join(", ")
-            ));
-        }
-    }
-    Ok(())
+        Ok(notes)
+    });
+    findings.notes.extend(counted.unwrap_or_else(|why| {
+        vec![format!("Transfers of cache lines between cores were not counted: {why}.")]
+    }));
+}
+
+fn transfers(bench: &Bench, perf: &Perf, case: Case, shards: usize) -> io::Result<String> {
+    let requests = bench.observe(case, Way::Plain, shards, |pid| perf.wrapper(pid))?;
+    let each = |(event, count): (String, f64)| format!("{event} {:.3}", count / requests.max(1.0));
+    let each: Vec<String> = perf.counts()?.into_iter().map(each).collect();
+    let case = case.name();
+    Ok(format!(
+        "{case}, plain clients, {shards} shards, of each request by perf: {}.",
+        each.join(", ")
+    ))
 }
 
 /// How many CPUs a list like `0,2-5` names.

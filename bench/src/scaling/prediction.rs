@@ -28,10 +28,11 @@ pub const ASSUMPTIONS: &[&str] = &[
      bandwidth and the shared cache of many cores, true sharing of cache lines between CPUs beyond \
      what ran at once here, the clock rate of a fully loaded package, the network card and its \
      interrupts.",
-    "With more shards than CPUs the shards take turns on a CPU. What the switches cost (counted in \
-     the notes) is not taken off: it counts as contention or as hop, so costs come out too high \
-     rather than too low; and what waits during another's turn makes passes and messages fuller, \
-     so the price of a message may weigh less here than where all run at once.",
+    "With more shards than CPUs the shards take turns on a CPU. What the switches and wakes cost \
+     (counted in the notes) is not taken off: it counts as contention or as hop, and a message here \
+     mostly finds its core asleep, while a busy core with a CPU of its own is awake. So costs come \
+     out too high rather than too low. On the other hand what waits during another's turn makes \
+     passes and messages fuller than they are where all run at once.",
 ];
 
 /// What is known of the requests of some load.

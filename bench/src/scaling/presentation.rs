@@ -6,7 +6,7 @@
 use super::analysis::{Analysis, Measured, median};
 use super::load::Mix;
 use super::measure::{CASES, CLIENTS_PER_SHARD, Series, Way};
-use super::prediction::ASSUMPTIONS;
+use super::prediction::{ASSUMPTIONS, Model};
 use super::split::{Figures, Split};
 use crate::compare::{Spread, Target};
 use crate::report::Findings;
@@ -14,6 +14,10 @@ use crate::report::plot::{Axis, Line, Plot, Scale};
 
 /// How far the prediction goes.
 const CORES_MAX: usize = 64;
+
+fn shards(count: usize) -> String {
+    if count == 1 { "1 shard".to_owned() } else { format!("{count} shards") }
+}
 
 /// All of it.
 pub fn findings(series: &[Series], server_cpus: usize) -> Findings {
@@ -81,8 +85,9 @@ fn add_parts(findings: &mut Findings, analysis: &Analysis) {
 
 fn law_note(analysis: &Analysis) -> String {
     let Analysis { fit, whole, model, models, .. } = analysis;
-    let range = |figure: &dyn Fn(usize) -> f64, digits: usize| {
-        let all: Vec<f64> = (0..models.len()).map(figure).collect();
+    // The law of all rounds follows from their medians: it may lie outside of what each gives alone.
+    let range = |figure: &dyn Fn(&Model) -> f64, digits: usize| {
+        let all: Vec<f64> = models.iter().chain([model]).map(figure).collect();
         Spread::of(&all).map_or_else(String::new, |it| {
             format!(" ({:.digits$} to {:.digits$} by single rounds)", it.min, it.max)
         })
@@ -99,12 +104,12 @@ fn law_note(analysis: &Analysis) -> String {
         analysis.case.name(),
         analysis.way.name(),
         fit.law.sigma,
-        range(&|at| models[at].law.sigma, 4),
+        range(&|it| it.law.sigma, 4),
         fit.law.kappa,
-        range(&|at| models[at].law.kappa, 6),
+        range(&|it| it.law.kappa, 6),
         fit.error * 100.0,
         model.throughput(cores) / 1e6,
-        range(&|at| models[at].throughput(cores) / 1e6, 2),
+        range(&|it| it.throughput(cores) / 1e6, 2),
         whole.law.capacity(cores) / model.one_us,
         whole.error * 100.0,
     )
@@ -117,15 +122,19 @@ fn counter_note(series: &Series, server_cpus: usize) -> Option<String> {
     let (sent, messages) = (middle(|it| it.sent)?, middle(|it| it.messages)?);
     let busy = median(series.busy_cpus.iter().copied())?;
     let could = server_cpus.min(series.shards) as f64;
-    let idles = if busy < 0.9 * could { ", NOT busy all the time: passes hold less" } else { "" };
+    let idles = if busy < 0.9 * could {
+        ", NOT all the time: the load was slower, or others had the CPU"
+    } else {
+        ""
+    };
     Some(format!(
-        "{}, {}, {} shards, of each request: sent to other cores {sent:.3} in {messages:.4} messages \
+        "{}, {}, {}, of each request: sent to other cores {sent:.3} in {messages:.4} messages \
          ({:.1} commands each), replies in {:.4}; wakes {:.4}; passes {:.4}; sequencer {:.4} uses, \
          {:.5} waits, {:.4} us waited; context switches {:.4} voluntary, {:.4} involuntary. CPUs kept \
          busy {busy:.2} of {could:.0}{idles}.",
         series.case.name(),
         series.way.name(),
-        series.shards,
+        shards(series.shards),
         middle(|it| it.commands_per_message().unwrap_or(0.0))?,
         middle(|it| it.reply_messages)?,
         middle(|it| it.wakes)?,
@@ -217,4 +226,58 @@ fn throughput_plot(analysed: &[Analysis]) -> Option<Plot> {
             ASSUMPTIONS.join(" ")
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analysis::tests::measured;
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_drawn_as_predicted_with_its_assumptions() {
+        let series = measured();
+        let findings = findings(&series, 1);
+        let [costs, throughput, ..] = &findings.plots[..] else { panic!("{:?}", findings.plots) };
+        assert_eq!(findings.plots.len(), 4, "two for each single-key load");
+        assert!(costs.lines.iter().all(|line| !line.is_predicted));
+        for line in &throughput.lines {
+            let last = line.points[line.points.len() - 1];
+            let expected = if line.is_predicted { 64.0 } else { 8.0 };
+            assert!((last.0 - expected).abs() < 1e-9, "{}: {last:?}", line.name);
+        }
+        for way in [Way::Plain, Way::Ports] {
+            let named = |suffix: &str| {
+                let name = format!("{}, {suffix}", way.name());
+                throughput.lines.iter().find(|line| line.name == name).expect("a line")
+            };
+            let (was, will) = (named("from measured cost"), named("predicted"));
+            let (was, will) = (was.points[3], will.points[0]);
+            assert!((was.1 / will.1 - 1.0).abs() < 0.01, "they meet: {was:?} {will:?}");
+        }
+        for text in ASSUMPTIONS {
+            assert!(throughput.caption.contains(text));
+            assert!(findings.notes.iter().any(|note| note.contains(text)));
+        }
+        assert_eq!(findings.commands.len(), series.len());
+    }
+
+    #[test]
+    fn rows_compare_with_one_shard_of_the_same_round() {
+        let findings = findings(&measured(), 1);
+        let row = |part: &str| {
+            let row = findings.rows.iter().find(|row| row.name.contains(part));
+            row.unwrap_or_else(|| panic!("no {part}")).clone()
+        };
+        let ports = row("CPU per request, GET/SET, pipeline 16, shard ports, 8 shards");
+        let ratio = ports.ratio.expect("a peer");
+        // One round was three times as slow: the ratio does not mind.
+        assert!((ratio.min - 1.14).abs() < 1e-6 && (ratio.max - 1.14).abs() < 1e-6, "{ratio:?}");
+        assert!(row("of it hops, GET/SET, pipeline 1, plain clients, 8 shards").own.median > 0.0);
+        assert!(
+            !findings
+                .rows
+                .iter()
+                .any(|row| row.name.contains("hops") && row.name.contains("ports"))
+        );
+    }
 }

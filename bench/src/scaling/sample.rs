@@ -58,6 +58,11 @@ impl Sample {
         Ok(Self { counted, threads: threads(server.pid())? })
     }
 
+    /// Requests that were run since `before`.
+    pub fn requests_since(&self, before: &Self) -> f64 {
+        self.counted[0] - before.counted[0]
+    }
+
     /// What has happened since `before`. `None` if no request was run.
     pub fn since(&self, before: &Self) -> Option<Run> {
         let mut counted = self.counted;

@@ -8,15 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::gap::{self, Disturbance};
-use super::traffic::{KEYS, VALUE_BYTES, fill_many, fill_small, get_or_set, set_sixteen};
+use super::traffic::{KEYS, VALUE_BYTES, fill_small, get_or_set};
 use crate::compare::{Spread, Target};
 use crate::data_server::{Kind, Launcher, Server};
 use crate::load::{self, Offer};
 use crate::process;
 use crate::redis_benchmark::Closed;
 use crate::report::Findings;
+use crate::report::plot::beside;
 use crate::report::targets::{
-    SERVER_MEMORY, SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
+    SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
 };
 
 const CLIENTS: usize = 50;
@@ -147,6 +148,7 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             ));
         }
     }
+    findings.plots.push(beside("CPU per request", &findings.rows));
     Ok(findings)
 }
 

@@ -11,7 +11,7 @@ use ringlet_runtime::ring::{
     Event, NetRing, ReceiveEnd, ReceivedBuffer, RingSettings, SocketAddress, Wait,
 };
 
-use super::connection::{Brought, Connection, State};
+use super::connection::{Brought, State};
 use super::link_table::LinkTable;
 use super::shared::{CoreReport, Message, Shared};
 use super::stream::{Stream, Turn};

@@ -1,0 +1,168 @@
+//! Job: say what got worse and what got better since a run that was kept.
+//! In: the suites of then and of now. Out: [`Changes`].
+//! Invariant: rows are paired by suite and name; ratios are compared where both have them, as the peer
+//! of the same run takes the machine's mood out of them; a difference inside both spreads is none.
+
+use serde::Serialize;
+
+use super::Suite;
+use crate::compare::{Row, Spread};
+use crate::machine::Machine;
+
+/// A row that is not what it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Where the row stands.
+    pub suite: String,
+    /// What was measured.
+    pub row: String,
+    /// The unit of the figures: "ratio" or the row's.
+    pub unit: String,
+    /// What it was.
+    pub before: Spread,
+    /// What it is.
+    pub now: Spread,
+    /// By how many percent the median grew; below 0 it fell.
+    pub percent: f64,
+}
+
+/// What became of all rows of the baseline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Changes {
+    /// What differs between the two machines: then the rest says little.
+    pub machine: Vec<String>,
+    /// Rows that cost more, the worst first.
+    pub worse: Vec<Change>,
+    /// Rows that cost less, the best first.
+    pub better: Vec<Change>,
+    /// Rows whose difference lies inside their spreads.
+    pub equal: usize,
+    /// Rows that the baseline has not.
+    pub new: Vec<String>,
+    /// Rows of suites that ran again which only the baseline has.
+    pub gone: Vec<String>,
+}
+
+/// Compares the rows of `now` with those of `before`.
+pub fn changes(before: &[Suite], now: &[Suite]) -> Changes {
+    let mut changes = Changes::default();
+    for suite in now {
+        let Some(earlier) = before.iter().find(|earlier| earlier.name == suite.name) else {
+            changes.new.extend(suite.report.rows.iter().map(|row| title(suite, row)));
+            continue;
+        };
+        for line in differences(&earlier.report.machine, &suite.report.machine) {
+            if !changes.machine.contains(&line) {
+                changes.machine.push(line);
+            }
+        }
+        for row in &suite.report.rows {
+            match earlier.report.rows.iter().find(|other| other.name == row.name) {
+                None => changes.new.push(title(suite, row)),
+                Some(other) => changes.add(&suite.name, other, row),
+            }
+        }
+        let is_gone = |row: &&Row| suite.report.rows.iter().all(|other| other.name != row.name);
+        changes
+            .gone
+            .extend(earlier.report.rows.iter().filter(is_gone).map(|row| title(earlier, row)));
+    }
+    changes.worse.sort_by(|one, other| other.percent.total_cmp(&one.percent));
+    changes.better.sort_by(|one, other| one.percent.total_cmp(&other.percent));
+    changes
+}
+
+impl Changes {
+    fn add(&mut self, suite: &str, earlier: &Row, row: &Row) {
+        let (unit, before, now) = match (earlier.ratio, row.ratio) {
+            (Some(before), Some(now)) => ("ratio", before, now),
+            _ => (row.unit.as_str(), earlier.own, row.own),
+        };
+        if before.min <= now.max && now.min <= before.max {
+            self.equal += 1;
+            return;
+        }
+        let change = Change {
+            suite: suite.to_owned(),
+            row: row.name.clone(),
+            unit: unit.to_owned(),
+            before,
+            now,
+            percent: (now.median / before.median - 1.0) * 100.0,
+        };
+        // By the medians, as a percentage of a figure that was below zero would lie.
+        if now.median > before.median { &mut self.worse } else { &mut self.better }.push(change);
+    }
+}
+
+fn title(suite: &Suite, row: &Row) -> String {
+    format!("{}: {}", suite.name, row.name)
+}
+
+fn differences(before: &Machine, now: &Machine) -> Vec<String> {
+    let pairs = before.hardware().into_iter().zip(now.hardware());
+    pairs
+        .filter(|((_, before), (_, now))| before != now)
+        .map(|((what, before), (_, now))| format!("{what}: was {before}, is {now}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Target;
+    use crate::report::Report;
+
+    fn suite(rows: &[(&str, &[f64], &[f64])]) -> Suite {
+        let rows = rows
+            .iter()
+            .filter_map(|(name, peer, own)| Row::new(*name, "us", peer, own, Target::None))
+            .collect();
+        Suite { name: "server".to_owned(), report: Report { rows, ..Report::default() } }
+    }
+
+    #[test]
+    fn ratios_are_compared_where_there_are_some() {
+        // The machine is three times slower now; beside its peer the row got better.
+        let before = suite(&[("x", &[10.0, 10.0], &[9.0, 9.2])]);
+        let now = suite(&[("x", &[30.0, 30.0], &[24.0, 24.3])]);
+        let changes = changes(&[before], &[now]);
+        assert_eq!((changes.worse.len(), changes.better.len(), changes.equal), (0, 1, 0));
+        assert!((changes.better[0].percent + 11.5).abs() < 0.1, "{:?}", changes.better);
+    }
+
+    #[test]
+    fn a_difference_inside_the_spreads_is_none() {
+        let before = suite(&[("x", &[], &[9.0, 11.0]), ("y", &[], &[9.0, 10.0])]);
+        let now = suite(&[("x", &[], &[10.9, 14.0]), ("y", &[], &[10.1, 12.0])]);
+        let changes = changes(&[before], &[now]);
+        assert_eq!(changes.equal, 1);
+        assert_eq!(changes.worse.len(), 1);
+        assert_eq!(changes.worse[0].row, "y");
+    }
+
+    #[test]
+    fn what_is_new_and_what_is_gone_is_named() {
+        let before = suite(&[("x", &[], &[1.0]), ("old", &[], &[1.0])]);
+        let now = suite(&[("x", &[], &[1.0]), ("young", &[], &[1.0])]);
+        let other = Suite { name: "lb".to_owned(), report: Report::default() };
+        // A suite that did not run again is not gone.
+        let changes = changes(&[before, other], &[now]);
+        assert_eq!(changes.new, ["server: young"]);
+        assert_eq!(changes.gone, ["server: old"]);
+    }
+
+    #[test]
+    fn another_machine_is_noticed_but_not_another_load() {
+        let machine =
+            |cpus, load: &str| Machine { cpus, load_before: load.to_owned(), ..Machine::default() };
+        let with = |machine| {
+            let report = Report { machine, ..Report::default() };
+            Suite { name: "server".to_owned(), report }
+        };
+        let compared =
+            |cpus, load| changes(&[with(machine(2, "0.1"))], &[with(machine(cpus, load))]);
+        assert_eq!(compared(2, "3.0").machine, Vec::<String>::new());
+        assert_eq!(compared(4, "0.1").machine, ["CPUs: was 2, is 4"]);
+    }
+}
