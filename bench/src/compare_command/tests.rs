@@ -16,6 +16,7 @@ fn outcome(rate: f64) -> Outcome {
     let second = |second, is_warm_up| Second {
         second,
         is_warm_up,
+        length_s: 1.0,
         requests: 1000,
         errors: 0,
         p50_us: 1000.0,

@@ -196,7 +196,7 @@ impl<'a> Job<'a> {
     /// A run with its log.
     fn logged(&self, plan: &Plan, file: Option<&mut LineWriter<File>>) -> Result<Outcome, String> {
         let mut serializer = V2DeflateSerializer::new();
-        let mut watchers = self.watchers("", plan);
+        let mut watchers = self.watchers("running", plan);
         let path = self.arguments.output.hlog.as_deref().unwrap_or(Path::new(""));
         if let Some(file) = file {
             let log = hlog::Log::begin(file, &mut serializer, &self.command, SystemTime::now());
@@ -240,10 +240,6 @@ impl<'a> Job<'a> {
         let plan = plan::plan(&arguments, self.nodes.clone());
         let mut watchers = self.watchers(&format!("{rate:.0}/s"), &plan);
         let outcome = self.talk.run(&plan, self.command.clone(), &mut watchers, self.stop)?;
-        drop(watchers);
-        if human::is_late(&outcome) {
-            eprintln!("at {rate:.0}/s the generator itself is late: give it more --threads or CPU");
-        }
         trial_of(outcome)
     }
 }
@@ -260,6 +256,7 @@ fn trial_of(outcome: Outcome) -> Result<Trial<Outcome>, String> {
         rate: outcome.rate,
         p99_us: outcome.total.latency.quantile_us(0.99),
         errors: outcome.total.refused + outcome.total.wrong + outcome.unanswered,
+        is_late: human::is_late(&outcome),
         broke_off,
         detail: outcome,
     })

@@ -92,9 +92,9 @@ pub struct Pace {
 /// The names of [`Gaps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum GapsName {
-    /// All alike.
+    /// One after the other like a clock.
     Equal,
-    /// Exponential.
+    /// Exponential: now and then many at once.
     Random,
 }
 

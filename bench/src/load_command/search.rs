@@ -39,6 +39,8 @@ pub struct Trial<T> {
     pub p99_us: f64,
     /// Refused requests and wrong values.
     pub errors: u64,
+    /// The load generator could not keep its times.
+    pub is_late: bool,
     /// Why the run broke off, if it did.
     pub broke_off: Option<String>,
     /// Whatever else the caller wants of the best trial.
@@ -131,10 +133,10 @@ fn line<T>(rate: f64, trial: &Trial<T>, failure: Option<&Failure>) -> String {
         None => "holds".to_owned(),
         Some(Failure::Borderline(reason) | Failure::Clear(reason)) => format!("fails: {reason}"),
     };
-    let p99_ms = trial.p99_us / 1000.0;
+    let late = if trial.is_late { " (the generator itself was late)" } else { "" };
+    let (answered, p99_ms) = (trial.rate, trial.p99_us / 1000.0);
     format!(
-        "{rate:>10.0}/s offered, {:>10.0}/s answered, p99 {p99_ms:>9.3} ms  {verdict}",
-        trial.rate
+        "{rate:>10.0}/s offered, {answered:>10.0}/s answered, p99 {p99_ms:>9.3} ms  {verdict}{late}"
     )
 }
 

@@ -6,7 +6,7 @@ const BOUND: Bound = Bound { p99_us: 5000.0, start_rate: 1000.0, rate_max: None 
 
 fn trial(rate: f64, p99_us: f64) -> Trial<()> {
     let requests = (rate * 10.0) as u64;
-    Trial { requests, rate, p99_us, errors: 0, broke_off: None, detail: () }
+    Trial { requests, rate, p99_us, errors: 0, is_late: false, broke_off: None, detail: () }
 }
 
 /// One server with exponential times: the 99th percentile of the time in the system is that of an
@@ -109,7 +109,7 @@ fn a_rate_that_is_not_reached_does_not_hold() {
 fn a_borderline_trial_is_repeated_once_and_a_clear_one_is_not() {
     let bound = Bound { rate_max: Some(1000.0), ..BOUND };
     let p99s = |p99s: &[f64]| {
-        let mut left = p99s.to_vec().into_iter();
+        let mut left = p99s.iter().copied();
         search(&bound, move |rate| left.next().map(|p99| trial(rate, p99)).ok_or("end".to_owned()))
     };
     let (found, rates, _) = p99s(&[5001.0, 4999.0]);
@@ -119,6 +119,13 @@ fn a_borderline_trial_is_repeated_once_and_a_clear_one_is_not() {
     assert_eq!(rates, [1000.0, 1000.0, 500.0]);
     let (_, rates, _) = p99s(&[50_001.0]);
     assert_eq!(rates, [1000.0, 500.0]);
+}
+
+#[test]
+fn a_late_generator_is_said_beside_its_trial() {
+    let bound = Bound { rate_max: Some(1000.0), ..BOUND };
+    let (_, _, lines) = search(&bound, |rate| Ok(Trial { is_late: true, ..trial(rate, 1.0) }));
+    assert!(lines[0].ends_with("holds (the generator itself was late)"), "{lines:?}");
 }
 
 #[test]

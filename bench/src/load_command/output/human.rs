@@ -87,6 +87,9 @@ fn errors(outcome: &Outcome, text: &mut String) {
             "\nerrors: {refused} refused, {wrong} wrong values, {unanswered} unanswered"
         );
     }
+    if !outcome.errors.is_empty() {
+        text.push_str("by their texts, warm-up and bystander included:\n");
+    }
     let mut errors: Vec<_> = outcome.errors.iter().collect();
     errors.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     for (error, count) in errors {
@@ -107,7 +110,10 @@ fn own(outcome: &Outcome, text: &mut String) {
             lateness.max_us() / 1000.0,
         );
     }
-    let _ = writeln!(text, ", longest pause {:.3} ms", outcome.own_pause_max_us / 1000.0);
+    if outcome.own_pause_max_us > 0.0 {
+        let _ = write!(text, ", longest pause {:.3} ms", outcome.own_pause_max_us / 1000.0);
+    }
+    text.push('\n');
     for warning in warnings(outcome) {
         let _ = writeln!(text, "warning: {warning}");
     }
