@@ -11,7 +11,7 @@ use crate::report::plot::{Axis, Line, Plot, Scale, percentiles};
 /// All plots.
 pub fn plots(measured: &Measured) -> Vec<Plot> {
     let of_loads = measured.loads.iter().flat_map(|load| {
-        let rate: fn(&Second) -> f64 = |second| second.requests as f64;
+        let rate: fn(&Second) -> f64 = |second| second.requests as f64 / second.length_s;
         let p99: fn(&Second) -> f64 = |second| second.p99_us / 1000.0;
         [
             latencies(load),
