@@ -26,6 +26,7 @@ mod report;
 mod scaling;
 mod server;
 mod session;
+mod shell;
 mod wrk;
 
 use std::process::ExitCode;

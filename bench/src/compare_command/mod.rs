@@ -6,7 +6,6 @@
 
 mod findings;
 mod kinds;
-mod load;
 mod plots;
 mod ready;
 mod rounds;
@@ -25,11 +24,11 @@ use std::time::Instant;
 use clap::Args;
 
 use self::findings::{findings, table};
-use self::load::LoadProgram;
 use self::plots::plots;
 use self::rounds::{Method, measure};
 use self::scenario::Scenario;
 use self::syscalls::find_tool;
+use crate::loader::Loader;
 use crate::machine::Machine;
 use crate::priority;
 use crate::report::{Findings, Report};
@@ -67,18 +66,18 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     let scenario = scenario::load(&arguments.scenario).map_err(problems)?;
     let name = report_name(&arguments.scenario);
     let _raised = if arguments.urgent { Some(priority::raise()?) } else { None };
-    let load = LoadProgram::own(&scenario.load_cpus)?;
-    let report = compare(&scenario, arguments.rounds.map(|rounds| rounds as usize), &load)?;
+    let loader = Loader::this(&scenario.load_cpus)?;
+    let report = compare(&scenario, arguments.rounds.map(|rounds| rounds as usize), &loader)?;
     report.write(&arguments.output, &name)?;
     eprintln!("Written to {0}/{name}.md and {name}.json.", arguments.output.display());
     Ok(())
 }
 
 /// Measures, prints what was found and makes it a report.
-fn compare(scenario: &Scenario, rounds: Option<usize>, load: &LoadProgram) -> io::Result<Report> {
+fn compare(scenario: &Scenario, rounds: Option<usize>, loader: &Loader) -> io::Result<Report> {
     let (start, machine, tool) = (Instant::now(), Machine::now(), find_tool());
     let rounds = rounds.unwrap_or(scenario.rounds);
-    let method = Method { rounds, load, tool: tool.as_ref().ok().copied() };
+    let method = Method { rounds, loader, tool: tool.as_ref().ok().copied() };
     let mut tell =
         |what: &str| eprintln!("{what} ({:.0} s so far) ...", start.elapsed().as_secs_f64());
     let measured = measure(scenario, &method, &mut tell)?;

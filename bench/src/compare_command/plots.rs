@@ -11,7 +11,7 @@ use crate::report::plot::{Axis, Line, Plot, Scale, percentiles};
 /// All plots.
 pub fn plots(measured: &Measured) -> Vec<Plot> {
     let of_loads = measured.loads.iter().flat_map(|load| {
-        let rate: fn(&Second) -> f64 = |second| second.requests as f64;
+        let rate: fn(&Second) -> f64 = |second| second.requests as f64 / second.length_s;
         let p99: fn(&Second) -> f64 = |second| second.p99_us / 1000.0;
         [
             latencies(load),
@@ -38,7 +38,9 @@ fn latencies(load: &OfLoad) -> Plot {
 
 fn over_time(load: &OfLoad, label: &str, scale: Scale, figure: fn(&Second) -> f64) -> Plot {
     let line = |of: &OfSystem| {
-        let seconds = typical_run(of).iter().filter(|second| !second.is_warm_up);
+        // A small part of a second says little.
+        let shown = |second: &&Second| !second.is_warm_up && second.length_s >= 0.5;
+        let seconds = typical_run(of).iter().filter(shown);
         Line {
             name: of.name.clone(),
             points: seconds.map(|second| (second.second as f64, figure(second))).collect(),

@@ -6,13 +6,14 @@
 
 use std::io;
 
-use super::load::{LoadProgram, answered};
 use super::scenario::{Load, Scenario};
 use super::syscalls::{PerRequest, Tool};
 use super::systems::{Host, Installed, Running, with_address};
-use super::template::{Names, line};
+use super::template::Names;
 use crate::compare::at_turn;
 use crate::generator::outcome::{Latencies, Outcome, Second};
+use crate::loader::Loader;
+use crate::shell;
 
 /// How to measure.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Method<'a> {
     /// How often each load meets each system.
     pub rounds: usize,
     /// What makes load.
-    pub load: &'a LoadProgram,
+    pub loader: &'a Loader,
     /// What counts system calls, in a round of its own.
     pub tool: Option<Tool>,
 }
@@ -139,8 +140,8 @@ impl Meeting<'_> {
             let system = self.system(place);
             found.push(OfSystem { name: system.name().to_owned(), ..OfSystem::default() });
             for arguments in [self.prepare(place)?, Some(self.arguments(place)?)].iter().flatten() {
-                let words = self.method.load.words(arguments);
-                measured.commands.push(line(words.iter().map(String::as_str)));
+                let words = self.method.loader.line(arguments);
+                measured.commands.push(shell::line(words.iter().map(String::as_str)));
             }
         }
         for round in 0..self.method.rounds {
@@ -180,7 +181,7 @@ impl Meeting<'_> {
     fn round(&self, place: usize) -> io::Result<(Sample, Outcome)> {
         let running = self.prepared(place)?;
         let before = running.used()?;
-        let outcome = self.method.load.run(&[], &self.arguments(place)?)?;
+        let outcome = self.method.loader.observe(&[], &self.arguments(place)?)?;
         let after = running.used()?;
         let requests = answered(&outcome);
         if requests == 0 {
@@ -204,14 +205,14 @@ impl Meeting<'_> {
     fn traced(&self, place: usize, tool: Tool) -> io::Result<PerRequest> {
         let running = self.prepared(place)?;
         let arguments = self.arguments(place)?;
-        tool.count(&running.pids()?, self.method.load, &arguments, self.host.folder())
+        tool.count(&running.pids()?, self.method.loader, &arguments, self.host.folder())
     }
 
     /// A system that has been started and prepared.
     fn prepared(&self, place: usize) -> io::Result<Running> {
         let running = self.system(place).start()?;
         if let Some(arguments) = self.prepare(place)? {
-            self.method.load.run(&[], &arguments)?;
+            self.method.loader.observe(&[], &arguments)?;
         }
         Ok(running)
     }
@@ -250,6 +251,12 @@ fn unless_failed<T>(
             Ok(None)
         }
     }
+}
+
+/// Requests that were answered in all of a run, warm-up included: what the server's CPU time is for.
+pub fn answered(outcome: &Outcome) -> u64 {
+    let all: u64 = outcome.seconds.iter().map(|second| second.requests).sum();
+    all.max(outcome.total.requests)
 }
 
 /// What casts a doubt on the figures of a run.

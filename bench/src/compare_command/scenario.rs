@@ -13,7 +13,8 @@ use toml::de::DeValue;
 
 use super::kinds::{Kind, kind};
 use super::ready::Ready;
-use super::template::{Names, is_name, words};
+use super::template::{Names, is_name};
+use crate::shell::words;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const ROUNDS_MAX: usize = 1000;

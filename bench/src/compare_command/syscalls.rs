@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::load::{LoadProgram, answered};
+use super::rounds::answered;
 use crate::child::signal;
+use crate::loader::Loader;
 
 const SYSTEM_CALLS: &str = "raw_syscalls:sys_enter";
 const CONTEXT_SWITCHES: &str = "context-switches";
@@ -80,14 +81,14 @@ impl Tool {
     pub fn count(
         self,
         pids: &[u32],
-        load: &LoadProgram,
+        loader: &Loader,
         arguments: &[String],
         folder: &Path,
     ) -> io::Result<PerRequest> {
         let file = folder.join("counts");
         match self {
-            Self::Perf => perf(pids, load, arguments, &file),
-            Self::Strace => strace(pids, load, arguments, &file),
+            Self::Perf => perf(pids, loader, arguments, &file),
+            Self::Strace => strace(pids, loader, arguments, &file),
         }
     }
 }
@@ -95,7 +96,7 @@ impl Tool {
 /// perf counts as long as the load runs, which it starts itself; also in threads that begin later.
 fn perf(
     pids: &[u32],
-    load: &LoadProgram,
+    loader: &Loader,
     arguments: &[String],
     file: &Path,
 ) -> io::Result<PerRequest> {
@@ -103,7 +104,7 @@ fn perf(
     let events = [SYSTEM_CALLS, CONTEXT_SWITCHES, INSTRUCTIONS].join(",");
     let file_name = file.display().to_string();
     let before = ["perf", "stat", "-x", ";", "-e", &events, "-p", &pids, "-o", &file_name, "--"];
-    let outcome = load.run(&before.map(str::to_owned), arguments)?;
+    let outcome = loader.observe(&before.map(str::to_owned), arguments)?;
     let text = fs::read_to_string(file)?;
     let requests = answered(&outcome);
     let count = |event| per(perf_count(&text, event), requests);
@@ -117,7 +118,7 @@ fn perf(
 /// strace attaches before the load and goes after it.
 fn strace(
     pids: &[u32],
-    load: &LoadProgram,
+    loader: &Loader,
     arguments: &[String],
     file: &Path,
 ) -> io::Result<PerRequest> {
@@ -131,7 +132,7 @@ fn strace(
         .spawn()?;
     let attached = wait_for(|| pids.iter().all(|pid| is_traced(*pid)));
     let outcome =
-        if attached { load.run(&[], arguments) } else { Err(io::Error::other("refused")) };
+        if attached { loader.observe(&[], arguments) } else { Err(io::Error::other("refused")) };
     // Its figures are written when it is interrupted.
     signal("-INT", &[tracer.id()]);
     if !wait_for(|| !matches!(tracer.try_wait(), Ok(None))) {

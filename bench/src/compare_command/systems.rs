@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::scenario::Program;
-use super::template::{self, Names};
+use super::template::Names;
 use crate::child::{Child, free_address};
 use crate::process;
 use crate::session::version;
+use crate::shell;
 
 /// Where programs run.
 #[derive(Debug)]
@@ -125,7 +126,7 @@ impl Installed<'_> {
     pub fn command(&self) -> String {
         let path = self.path.display().to_string();
         let words = ["taskset", "-c", &self.program.cpus, &path];
-        template::line(words.into_iter().chain(self.arguments.iter().map(String::as_str)))
+        shell::line(words.into_iter().chain(self.arguments.iter().map(String::as_str)))
     }
 
     /// What it is, for the head of the report.

@@ -16,7 +16,7 @@ fn outcome(rate: f64) -> Outcome {
     let second = |second, is_warm_up| Second {
         second,
         is_warm_up,
-        length_s: 1.0,
+        length_s: 0.5,
         requests: 1000,
         errors: 0,
         p50_us: 1000.0,
@@ -67,9 +67,9 @@ impl Fake {
         Self { folder }
     }
 
-    fn program(&self) -> LoadProgram {
+    fn program(&self) -> Loader {
         let script = self.folder.join("load.sh").display().to_string();
-        LoadProgram { words: vec!["sh".to_owned(), script], cpus: "0".to_owned() }
+        Loader { program: vec!["sh".to_owned(), script], cpus: "0".to_owned() }
     }
 
     fn log(&self) -> Vec<String> {
@@ -154,7 +154,7 @@ fn two_servers_are_compared_in_turns_and_reported() {
     // Only the second that is measured.
     let over_time =
         report.plots.iter().find(|plot| plot.title.contains("per second")).expect("there");
-    assert_eq!(over_time.lines[0].points, [(1.0, 1000.0)]);
+    assert_eq!(over_time.lines[0].points, [(1.0, 2000.0)]);
 }
 
 #[test]
