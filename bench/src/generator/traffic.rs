@@ -70,7 +70,7 @@ pub trait Traffic {
     fn kinds(&self) -> &[String];
 
     /// Appends what a new connection says first; the number of replies to it. Each of them must be
-    /// [`Answer::Good`] by [`Traffic::judge`] of `Asked::default()`.
+    /// [`Answer::Good`] by [`Traffic::judge`] of an [`Asked`] without a kind (`u16::MAX`).
     fn greeting(&mut self, output: &mut Vec<u8>) -> usize;
 
     /// Draws the next request.

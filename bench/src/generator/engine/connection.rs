@@ -11,6 +11,9 @@ use super::recorder::Recorder;
 use crate::generator::plan::REPLY_BYTES_MAX;
 use crate::generator::traffic::{Answer, Asked, Traffic};
 
+/// What a connection says first, which is of no kind.
+const GREETING: Asked = Asked { kind: u16::MAX, node: 0, key: 0, version: 0, floor: 0 };
+
 /// A request without reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
@@ -160,10 +163,9 @@ impl Connection {
         while at < bytes.len() {
             let rest = &bytes[at..];
             if let State::Greeting(left) = self.state {
-                let asked = Asked::default();
-                let Some(judged) = traffic.judge(&asked, rest)? else { break };
+                let Some(judged) = traffic.judge(&GREETING, rest)? else { break };
                 if judged.answer != Answer::Good {
-                    return Err(traffic.explain(&asked, &rest[..judged.length]));
+                    return Err(traffic.explain(&GREETING, &rest[..judged.length]));
                 }
                 at += judged.length;
                 self.state = if left > 1 { State::Greeting(left - 1) } else { State::Ready };
