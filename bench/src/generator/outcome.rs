@@ -239,6 +239,19 @@ pub struct Outcome {
     pub seconds: Vec<Second>,
 }
 
+impl Outcome {
+    /// Whether anything went wrong that did not end the run: error replies, wrong values, requests
+    /// without answer, broken connections.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        let has_errors = |figures: &Figures| figures.refused + figures.wrong > 0;
+        has_errors(&self.total)
+            || self.probe.as_ref().is_some_and(has_errors)
+            || self.unanswered > 0
+            || !self.errors.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ const LONG: [&str; 8] = ["--keys", "1", "--ratio", "1:0", "--warm-up", "0s", "--
 fn a_server_that_is_killed_leaves_a_clear_error_and_what_was_measured() {
     for pace in [&["--rate", "2000"][..], &["--connections", "3"]] {
         let mut server = redis(&[]);
-        let url = url(&server);
+        let (url, address) = (url(&server), server.address().to_string());
         let running = start(&[&[url.as_str()], &LONG[..], pace].concat());
         wait_for_load(&server);
         thread::sleep(Duration::from_millis(300));
