@@ -44,6 +44,14 @@ impl Loader {
         shell::line(self.line(words).iter().map(String::as_str))
     }
 
+    /// Runs `ringlet-bench load OPTIONS`, which stand in one line as for a shell.
+    ///
+    /// # Errors
+    /// As [`Running::finish`].
+    pub fn run_line(&self, options: &str) -> io::Result<Outcome> {
+        self.run(&shell::words(options).map_err(io::Error::other)?)
+    }
+
     /// Begins `ringlet-bench load WORDS`, as the child of the program that `wrapper` is the begin of the
     /// command line of, if it is not empty.
     ///
@@ -153,27 +161,13 @@ fn parse(json: &[u8]) -> io::Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::outcome::Figures;
+    use crate::generator::outcome::{Figures, tests::outcome as whole};
     use std::fs;
 
     fn outcome(ended: Ended, refused: u64) -> String {
         let total = Figures { requests: 10, refused, ..Figures::default() };
-        let outcome = Outcome {
-            command: "x".to_owned(),
-            ended,
-            elapsed_s: 0.5,
-            rate: 20.0,
-            offered_rate: None,
-            total,
-            kinds: [].into(),
-            probe: None,
-            lateness: Default::default(),
-            own_pause_max_us: 0.0,
-            unanswered: 0,
-            errors: (refused > 0).then(|| ("-ERR no".to_owned(), refused)).into_iter().collect(),
-            own_cpu_us_per_request: 1.0,
-            seconds: Vec::new(),
-        };
+        let errors = (refused > 0).then(|| ("-ERR no".to_owned(), refused)).into_iter().collect();
+        let outcome = Outcome { ended, total, errors, ..whole() };
         serde_json::to_string(&outcome).expect("JSON")
     }
 

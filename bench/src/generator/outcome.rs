@@ -253,8 +253,28 @@ impl Outcome {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// A whole run of nothing.
+    pub fn outcome() -> Outcome {
+        Outcome {
+            command: "ringlet-bench load".to_owned(),
+            ended: Ended::Complete,
+            elapsed_s: 1.0,
+            rate: 0.0,
+            offered_rate: None,
+            total: Figures::default(),
+            kinds: BTreeMap::new(),
+            probe: None,
+            lateness: Latencies::default(),
+            own_pause_max_us: 0.0,
+            unanswered: 0,
+            errors: BTreeMap::new(),
+            own_cpu_us_per_request: 1.0,
+            seconds: Vec::new(),
+        }
+    }
 
     #[test]
     fn latencies_come_back_whole() {

@@ -32,7 +32,9 @@ impl Said {
 
     /// The result, of a run that went well.
     pub fn must_be_complete(self) -> Self {
-        assert_eq!((self.code, &self.outcome["ended"]), (0, &Value::from("complete")), "{self:?}");
+        let Self { code, outcome, messages } = &self;
+        let ended = (*code, &outcome["ended"]);
+        assert_eq!(ended, (0, &Value::from("complete")), "{messages}\n{outcome}");
         self
     }
 }
