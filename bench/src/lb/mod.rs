@@ -127,7 +127,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         format!("peer: {}", version(&peers[0], "-v")?),
         format!("servers, and a proxy for comparison: {}", version(&peers[1], "-v")?),
         format!(
-            "load: {} (closed loop) and a generator of its own (open loop)",
+            "load: {} (closed loop) and ringlet-bench load (open loop)",
             version(Path::new("wrk"), "-v")?
         ),
         format!(

@@ -13,6 +13,7 @@ use crate::compare::{Target, at_turn};
 use crate::data_server::Server;
 use crate::generator::outcome::Outcome;
 use crate::report::Findings;
+use crate::shell;
 
 /// Requests per second of the smallest load.
 const RATE: u64 = 2000;
@@ -58,8 +59,10 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
                         *count /= offered.elapsed_s;
                     }
                     figures[index].push(grown.values().sum());
-                    told[index] = tell(offered.rate, &grown);
-                    is_taken[index] &= offered.rate >= TAKEN * (RATE * LOADS[index]) as f64;
+                    let decided = (offered.total.requests - offered.total.refused) as f64;
+                    let rate = decided / offered.elapsed_s;
+                    told[index] = tell(rate, &grown);
+                    is_taken[index] &= rate >= TAKEN * (RATE * LOADS[index]) as f64;
                     if round == 0 {
                         findings.commands.push(offered.command);
                     }
@@ -86,7 +89,8 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     Ok(findings)
 }
 
-/// Asks for one key.
+/// Asks for one key. A limiter that does not keep up refuses some checks (TRYAGAIN), which have not been
+/// decided then.
 fn offer(
     launcher: &Launcher,
     limiter: &Limiter,
@@ -94,12 +98,20 @@ fn offer(
     times: u64,
     seconds: u64,
 ) -> io::Result<Outcome> {
-    launcher.loader.run_line(&format!(
+    let options = format!(
         "redis://{} --command 'THROTTLE {rule} hot' --rate {} --gaps equal --connections {CONNECTIONS} \
          --time {seconds}s --warm-up 0",
         limiter.fronts.resp,
         RATE * times
-    ))
+    );
+    let options = shell::words(&options).map_err(io::Error::other)?;
+    let outcome = launcher.loader.observe(&[], &options)?;
+    if outcome.total.refused * 2 > outcome.total.requests || outcome.unanswered > 0 {
+        let Outcome { command, errors, unanswered, .. } = outcome;
+        let text = format!("{command}: errors: {errors:?}, {unanswered} without answer");
+        return Err(io::Error::other(text));
+    }
+    Ok(outcome)
 }
 
 /// What the store has been asked since it began.
@@ -117,13 +129,13 @@ fn counts_in(info: &str) -> Counts {
     info.lines().filter_map(count).collect()
 }
 
-fn tell(requests_per_s: f64, counts: &Counts) -> String {
+fn tell(decisions_per_s: f64, counts: &Counts) -> String {
     let counts: Vec<String> = counts
         .iter()
         .filter(|(_, count)| **count > 0.0)
         .map(|(name, count)| format!("{name} {count:.1}"))
         .collect();
-    format!("{requests_per_s:.0} requests/s: {}", counts.join(", "))
+    format!("{decisions_per_s:.0} decisions/s: {}", counts.join(", "))
 }
 
 #[cfg(test)]

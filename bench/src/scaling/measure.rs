@@ -120,6 +120,11 @@ impl Bench {
         Ok(Self { targets, loader, time })
     }
 
+    /// The command lines of the servers.
+    pub fn servers(&self) -> Vec<String> {
+        self.targets.iter().map(|target| target.server.command()).collect()
+    }
+
     /// Measures in so many rounds.
     ///
     /// # Errors

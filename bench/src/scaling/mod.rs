@@ -81,6 +81,7 @@ pub fn measure(arguments: &Arguments) -> io::Result<()> {
         let bench = Bench::start(&launcher, loader.clone(), time)?;
         let series = bench.run(rounds)?;
         let mut findings = presentation::findings(&series, server_cpus);
+        findings.commands.splice(..0, bench.servers());
         add_transfers(&mut findings, &bench);
         Ok(findings)
     })
