@@ -31,6 +31,8 @@ pub enum Pace {
         rate: f64,
         /// How the times lie.
         gaps: Gaps,
+        /// Requests that are sent at each time, by one client; the times are rarer accordingly.
+        burst: usize,
     },
 }
 

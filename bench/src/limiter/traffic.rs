@@ -15,7 +15,8 @@ use crate::generator::outcome::Outcome;
 use crate::report::Findings;
 use crate::shell;
 
-/// Requests per second of the smallest load.
+/// Requests per second of the smallest load, and bursts per second of all: a greater load is one of larger
+/// bursts, as from callers that collect what they ask.
 const RATE: u64 = 2000;
 const CONNECTIONS: usize = 20;
 /// How much more is asked for by the last load may cost the store so much more.
@@ -99,7 +100,7 @@ fn offer(
     seconds: u64,
 ) -> io::Result<Outcome> {
     let options = format!(
-        "redis://{} --command 'THROTTLE {rule} hot' --rate {} --gaps equal --connections {CONNECTIONS} \
+        "redis://{} --command 'THROTTLE {rule} hot' --rate {} --burst {times} --gaps equal --connections {CONNECTIONS} \
          --time {seconds}s --warm-up 0",
         limiter.fronts.resp,
         RATE * times

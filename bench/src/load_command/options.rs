@@ -62,6 +62,10 @@ pub struct Pace {
     /// them.
     #[arg(long, value_enum, default_value = "random", value_name = "HOW")]
     pub gaps: GapsName,
+    /// Requests of --rate that are sent at once on one connection, as clients do that collect them; in a
+    /// second there are as many requests as without it.
+    #[arg(long, requires = "rate", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub burst: Option<u32>,
     /// Requests that a connection sends at once, to then wait for all their replies (redis-benchmark -P).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pipeline: u32,

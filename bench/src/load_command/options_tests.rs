@@ -42,9 +42,11 @@ fn without_options_it_is_redis_benchmark() {
 
 #[test]
 fn paces_and_limits_reach_the_plan() {
-    let open = |rate, gaps| Pace::Open { rate, gaps };
+    let open = |rate, gaps| Pace::Open { rate, gaps, burst: 1 };
     assert_eq!(plan_of("h --rate 50k").stream.pace, open(50_000.0, Gaps::Random));
     assert_eq!(plan_of("h --rate 5 --gaps equal").stream.pace, open(5.0, Gaps::Equal));
+    let bursts = Pace::Open { rate: 900.0, gaps: Gaps::Random, burst: 30 };
+    assert_eq!(plan_of("h --rate 900 --burst 30").stream.pace, bursts);
     assert_eq!(plan_of("h --pipeline 16").stream.pace, Pace::Closed { pipeline: 16 });
     let plan =
         plan_of("h --requests 1000 --connections 8 --threads 2 --new-connections --share-cpu");
@@ -84,6 +86,7 @@ fn what_does_not_go_together_is_refused() {
         ("", "<ADDRESS>"),
         ("https://h", "TLS is not supported"),
         ("h --rate 5 --pipeline 2", "cannot be used with"),
+        ("h --burst 2", "--rate"),
         ("h --time 5s --requests 2", "cannot be used with"),
         ("h --max-p99 5ms --rate 5", "cannot be used with"),
         ("h --max-p99 5ms --requests 5", "cannot be used with"),

@@ -87,13 +87,17 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         stream: StreamPlan {
             clients: pace.connections as usize,
             pace: match pace.rate {
-                Some(rate) => Pace::Open { rate, gaps: pace.gaps.into() },
+                Some(rate) => Pace::Open {
+                    rate,
+                    gaps: pace.gaps.into(),
+                    burst: pace.burst.unwrap_or(1) as usize,
+                },
                 None => Pace::Closed { pipeline: pace.pipeline as usize },
             },
         },
         probe: pace.probe.map(|rate| StreamPlan {
             clients: 1,
-            pace: Pace::Open { rate, gaps: pace.gaps.into() },
+            pace: Pace::Open { rate, gaps: pace.gaps.into(), burst: 1 },
         }),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
         limit: length.requests.map_or(Limit::Time(length.time), Limit::Requests),

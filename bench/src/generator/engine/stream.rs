@@ -15,7 +15,7 @@ use crate::generator::traffic::Traffic;
 #[derive(Debug)]
 enum Clock {
     Closed { pipeline: usize },
-    Open(Schedule),
+    Open { schedule: Schedule, burst: u64 },
 }
 
 /// Who asks, and since when it was meant.
@@ -74,7 +74,11 @@ impl<T: Traffic> Stream<T> {
         };
         let clock = match plan.pace {
             Pace::Closed { pipeline } => Clock::Closed { pipeline: pipeline.max(1) },
-            Pace::Open { rate, gaps } => Clock::Open(Schedule::new(rate, gaps, core, cores)),
+            Pace::Open { rate, gaps, burst } => {
+                let burst = burst.max(1);
+                let schedule = Schedule::new(rate / burst as f64, gaps, core, cores);
+                Clock::Open { schedule, burst: burst as u64 }
+            }
         };
         Self {
             recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),
@@ -97,7 +101,7 @@ impl<T: Traffic> Stream<T> {
 
     /// Whether the requests are sent at fixed times.
     pub fn is_open(&self) -> bool {
-        matches!(self.clock, Clock::Open(_))
+        matches!(self.clock, Clock::Open { .. })
     }
 
     /// Sends nothing more.
@@ -110,7 +114,7 @@ impl<T: Traffic> Stream<T> {
     pub fn has_sent_all(&self, now_ns: u64) -> bool {
         let is_over = match &self.clock {
             Clock::Closed { .. } => now_ns >= self.end_ns,
-            Clock::Open(schedule) => schedule.next_ns() >= self.end_ns,
+            Clock::Open { schedule, .. } => schedule.next_ns() >= self.end_ns,
         };
         self.waiting.is_empty() || (self.backlog.is_empty() && (is_over || self.left == 0))
     }
@@ -119,7 +123,7 @@ impl<T: Traffic> Stream<T> {
     pub fn rests_until(&self, then_ns: u64) -> bool {
         match &self.clock {
             Clock::Closed { .. } => true,
-            Clock::Open(schedule) => schedule.next_ns() > then_ns || self.left == 0,
+            Clock::Open { schedule, .. } => schedule.next_ns() > then_ns || self.left == 0,
         }
     }
 
@@ -143,19 +147,20 @@ impl<T: Traffic> Stream<T> {
                     turns.extend((0..count).map(|_| Turn { client, intended_ns: now_ns }));
                 }
             }
-            Clock::Open(schedule) if !self.waiting.is_empty() => {
+            Clock::Open { schedule, burst } if !self.waiting.is_empty() => {
                 let pipelines = self.traffic.pipelines();
                 while self.left > 0
                     && let Some(intended_ns) = schedule.take_due(now_ns, self.end_ns)
                 {
-                    self.left -= 1;
+                    let count = self.left.min(*burst);
+                    self.left -= count;
                     if !pipelines {
-                        self.backlog.push_back(intended_ns);
+                        self.backlog.extend((0..count).map(|_| intended_ns));
                         continue;
                     }
-                    turns.push(Turn { client: self.next, intended_ns });
-                    self.waiting[self.next] += 1;
-                    self.outstanding += 1;
+                    turns.extend((0..count).map(|_| Turn { client: self.next, intended_ns }));
+                    self.waiting[self.next] += count as usize;
+                    self.outstanding += count as usize;
                     self.next = (self.next + 1) % self.waiting.len();
                 }
                 while !self.backlog.is_empty()
@@ -167,7 +172,7 @@ impl<T: Traffic> Stream<T> {
                     self.outstanding += 1;
                 }
             }
-            Clock::Open(_) => {}
+            Clock::Open { .. } => {}
         }
         let waiting = self.outstanding + self.backlog.len();
         if waiting > OUTSTANDING_MAX {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Watch, run};
+use super::{Stream, Watch, run};
 use crate::generator::outcome::{Ended, Interval, Outcome};
 use crate::generator::plan::{Gaps, Limit, Pace, Plan, StreamPlan};
 use crate::generator::traffic::{Answer, Asked, Judged, Seat, Traffic};
@@ -109,7 +109,7 @@ fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
 const CLOSED: Pace = Pace::Closed { pipeline: 1 };
 
 fn open(rate: f64) -> Pace {
-    Pace::Open { rate, gaps: Gaps::Equal }
+    Pace::Open { rate, gaps: Gaps::Equal, burst: 1 }
 }
 
 #[derive(Default)]
@@ -178,6 +178,25 @@ fn rates_are_held_over_cores_and_warm_up_does_not_count() {
     assert_eq!(numbers, [0, 1]);
     assert!(seen.0[0].is_warm_up && !seen.0[1].is_warm_up);
     assert_eq!(outcome.seconds.len(), 2);
+}
+
+#[test]
+fn bursts_keep_the_rate_and_end_with_what_is_counted() {
+    let pace = Pace::Open { rate: 3000.0, gaps: Gaps::Equal, burst: 3 };
+    let limit = Limit::Requests(10);
+    let seat = Seat { core: 0, cores: 1, is_probe: false };
+    let plan = StreamPlan { clients: 2, pace };
+    let mut stream = Stream::new(&plan, limit, Duration::ZERO, (0, 1), lines(1)(seat));
+    let mut take = |now_ns| {
+        let mut turns = Vec::new();
+        stream.take_turns(now_ns, &mut turns).expect("few wait");
+        turns.iter().map(|turn| (turn.client, turn.intended_ns / 1_000_000)).collect::<Vec<_>>()
+    };
+    assert_eq!(take(0), [(0, 0); 3]);
+    assert_eq!(take(900_000), []);
+    assert_eq!(take(2_100_000), [[(1, 1); 3], [(0, 2); 3]].concat());
+    assert_eq!(take(9_000_000), [(1, 3)]);
+    assert_eq!(stream.unanswered(), 10);
 }
 
 #[test]
