@@ -123,7 +123,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         library_decisions: common.pick(4_000_000, 20_000_000),
         decisions: common.pick(400_000, 1_600_000),
         calls: common.pick(50_000, 150_000),
-        seconds: common.pick(2, 4),
+        seconds: common.pick(1, 4),
         windows: common.pick(10, 20),
     };
     let built = |name| format!("target/release/{name}");

@@ -63,7 +63,8 @@ pub fn run(bench: &Bench, disturbance: Disturbance) -> io::Result<Findings> {
             let at_rest = probe(loader, &server, SETTLE)?;
             figures.at_rest[index].push(longest_ms(&at_rest.total.latency));
             if disturbance == Disturbance::Expire {
-                let first_ms = fill_all_expiring(bench, &server)?;
+                let (first_ms, command) = fill_all_expiring(bench, &server)?;
+                findings.commands.extend((round == 0).then_some(command));
                 let begin_ms = first_ms - BEFORE.as_millis() as u64;
                 thread::sleep(Duration::from_millis(begin_ms.saturating_sub(unix_time_ms()?)));
             }
@@ -153,21 +154,22 @@ fn report(plan: &Plan, disturbance: Disturbance, figures: &Figures, findings: &m
 }
 
 /// Sets keys that all expire within one second, which has not begun yet; the Unix time in milliseconds
-/// at which it begins.
-fn fill_all_expiring(bench: &Bench, server: &Server) -> io::Result<u64> {
+/// at which it begins, and the command line of the last group.
+fn fill_all_expiring(bench: &Bench, server: &Server) -> io::Result<(u64, String)> {
     let of_group = bench.plan.expire_keys / GROUPS;
     let mut lead_ms = LEAD_MS;
     loop {
         let start_ms = unix_time_ms()?;
         let first_ms = start_ms + lead_ms;
+        let mut command = String::new();
         for group in 0..GROUPS {
             let at_ms = first_ms + group * GROUP_MS;
-            fill_expiring(&bench.loader, server, of_group, group, at_ms)?;
+            command = fill_expiring(&bench.loader, server, of_group, group, at_ms)?.command;
         }
         let taken_ms = unix_time_ms()? - start_ms;
         if taken_ms + (BEFORE.as_millis() as u64) < lead_ms {
             return match server.key_count()? {
-                held if held == of_group * GROUPS => Ok(first_ms),
+                held if held == of_group * GROUPS => Ok((first_ms, command)),
                 held => Err(io::Error::other(format!("{held} keys that expire are there"))),
             };
         }

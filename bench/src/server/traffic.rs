@@ -65,13 +65,13 @@ pub fn fill_expiring(
     count: u64,
     group: u64,
     at_ms: u64,
-) -> io::Result<()> {
+) -> io::Result<Outcome> {
     let line = format!(
         "redis://{} --command 'SET __key__ __data__ PXAT {at_ms}' --key-prefix k{group:02}: {FILLING} \
          --keys {count} --requests {count} --value-bytes 16",
         server.address
     );
-    loader.run_line(&line).map(drop)
+    loader.run_line(&line)
 }
 
 /// Probes a server for `time`.
