@@ -35,6 +35,7 @@ fn a_server_that_is_killed_leaves_a_clear_error_and_what_was_measured() {
         server.stop("KILL").expect("it runs");
         let said = running.said();
         assert_eq!(said.code, 1, "{said:?}");
+        let address = server.address().to_string();
         assert!(said.messages.contains(&address), "{said:?}");
         let why = said.outcome["ended"]["failed"].as_str().expect("a reason");
         assert!(why.contains("no reply"), "{why}");
@@ -93,7 +94,7 @@ fn usage_errors_say_what_may_stand_there() {
         (&["redis://127.0.0.1:1", "--verify", "--value-bytes", "8"], "40"),
         (&["rediss://127.0.0.1:1"], "TLS"),
         (&["ftp://127.0.0.1:1"], "redis://"),
-        (&[], "redis://"),
+        (&[], "ADDRESS"),
     ] {
         let said = load(words);
         assert_eq!(said.code, 2, "{words:?}: {said:?}");

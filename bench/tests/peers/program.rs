@@ -32,7 +32,8 @@ impl Said {
 
     /// The result, of a run that went well.
     pub fn must_be_complete(self) -> Self {
-        assert_eq!((self.code, &self.outcome["ended"]), (0, &Value::from("complete")), "{self:?}");
+        let ended = &self.outcome["ended"];
+        assert_eq!((self.code, ended), (0, &Value::from("complete")), "{}", self.messages);
         self
     }
 }
