@@ -2,7 +2,7 @@
 # Compares the Ringlet servers with their peers on this machine, and writes a report.
 #   scripts/bench.sh [server|memory|scaling|lb|limiter|all] [--quick] [--rounds N] [--urgent]
 #                    [--server-cpus LIST] [--load-cpu N] [--keep-baseline]
-#   scripts/bench.sh server --only cpu,latency,insert,expire,idle
+#   scripts/bench.sh server --only cpu,latency,insert,expire,idle,generators
 #   scripts/bench.sh lb --only cpu,latency,idle,slow,cores
 #   scripts/bench.sh limiter --only library,resp,http,grpc,store,accuracy
 # Without a name it is all. --quick takes less than five minutes, not counting the first build.

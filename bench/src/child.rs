@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process;
+use crate::shell;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a process may take to end its children.
@@ -47,6 +48,7 @@ const MESSAGE_BYTES: usize = 2000;
 pub struct Child {
     process: std::process::Child,
     path: PathBuf,
+    command: String,
     /// Its standard error, which is shown only when it fails; a file without a name.
     messages: File,
 }
@@ -109,17 +111,16 @@ impl Child {
     ) -> Result<Self, LaunchError> {
         let failed = |error: io::Error| LaunchError(format!("{}: {error}", path.display()));
         let messages = nameless_file().map_err(failed)?;
-        let process = Command::new("taskset")
-            .arg("-c")
-            .arg(cpus)
-            .arg(path)
-            .args(arguments)
+        let mut command = Command::new("taskset");
+        command.arg("-c").arg(cpus).arg(path).args(arguments);
+        let line = line_of(&command);
+        let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(messages.try_clone().map_err(failed)?)
             .spawn()
             .map_err(failed)?;
-        Ok(Self { process, path: path.to_owned(), messages })
+        Ok(Self { process, path: path.to_owned(), command: line, messages })
     }
 
     /// Waits until the process `serves`.
@@ -145,6 +146,11 @@ impl Child {
         self.process.id()
     }
 
+    /// The command line that started it.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
     fn failed(&self, what: &str) -> LaunchError {
         let mut messages = Vec::new();
         let mut file = &self.messages;
@@ -154,6 +160,13 @@ impl Child {
         let last = String::from_utf8_lossy(last);
         LaunchError(format!("{}: {what}\n{}", self.path.display(), last.trim_end()))
     }
+}
+
+/// A command as one line for a shell.
+pub fn line_of(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    shell::line(words.iter().map(String::as_str))
 }
 
 /// A file that nobody else can find, and that is gone when nobody has it open.

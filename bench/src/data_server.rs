@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::child::{Child, LaunchError, free_address};
 use crate::generator::resp;
-use crate::load::{Destination, Reply};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any reply that is read here (INFO).
@@ -94,9 +93,9 @@ impl Server {
         self.child.pid()
     }
 
-    /// The server as the load generator wants it.
-    pub fn destination(&self) -> Destination {
-        Destination { address: self.address, skip: skip_reply, shares_cpu: false }
+    /// The command line that started it.
+    pub fn command(&self) -> String {
+        self.child.command().to_owned()
     }
 
     /// The reply to one command on a connection of its own, as it came.
@@ -137,7 +136,7 @@ pub fn ask(address: SocketAddr, words: &[&[u8]]) -> io::Result<String> {
     resp::encode(words, &mut bytes);
     stream.write_all(&bytes)?;
     let mut answer = Vec::new();
-    while skip_reply(&answer)?.is_none() {
+    while find_reply(&answer)?.is_none() {
         let mut chunk = [0; 4096];
         let count = stream.read(&mut chunk)?;
         if count == 0 || answer.len() > MAX_ANSWER_BYTES {
@@ -148,14 +147,12 @@ pub fn ask(address: SocketAddr, words: &[&[u8]]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The first reply in `input`, as a [`Destination`] wants to hear of it.
+/// The first reply in `input`, or `None` if it is not complete.
 ///
 /// # Errors
 /// `InvalidData` for bytes that begin no reply.
-pub fn skip_reply(input: &[u8]) -> io::Result<Option<Reply>> {
-    let found = resp::find_reply(input)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(found.map(|resp::Found { length, form }| Reply { length, error: form == resp::Form::Error }))
+pub fn find_reply(input: &[u8]) -> io::Result<Option<resp::Found>> {
+    resp::find_reply(input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn figure_in(info: &str, name: &str) -> Option<f64> {

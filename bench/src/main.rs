@@ -12,8 +12,6 @@ mod generator;
 mod http;
 mod lb;
 mod limiter;
-mod link;
-mod load;
 mod load_command;
 mod loader;
 mod machine;

@@ -128,8 +128,8 @@ fn measure(
                 return Err(io::Error::other(text));
             }
             figures[index].push(after.saturating_sub(before) as f64 / held as f64);
-            if round == 0 && index == 0 {
-                findings.commands.push(outcome.command);
+            if round == 0 {
+                findings.commands.extend([server.command(), outcome.command]);
             }
         }
     }

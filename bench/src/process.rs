@@ -88,6 +88,17 @@ pub fn cpu_time_of_all(pids: &[u32]) -> io::Result<Duration> {
     Ok(sum)
 }
 
+/// CPU time of the children of this process that have ended and were waited for, with the kernel's
+/// resolution of 10 ms.
+///
+/// # Errors
+/// As [`cpu_time`].
+pub fn cpu_time_of_ended_children() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/self/stat")?;
+    let times = parse_times(&text).ok_or_else(|| malformed("stat", std::process::id()))?;
+    Ok(times.1.total())
+}
+
 /// Resident memory of `pid` in bytes (VmRSS).
 ///
 /// # Errors

@@ -7,6 +7,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use crate::child::line_of;
+
 /// What redis-benchmark shall do.
 #[derive(Clone, Copy, Debug)]
 pub struct Closed<'a> {
@@ -31,23 +33,32 @@ pub fn key_name(number: u64) -> String {
 }
 
 impl Closed<'_> {
-    /// Runs it against `address`; requests per second.
-    ///
-    /// # Errors
-    /// redis-benchmark is missing, fails, or says something unexpected.
-    pub fn run(&self, address: SocketAddr) -> io::Result<f64> {
-        let output = Command::new("redis-benchmark")
+    fn command(&self, address: SocketAddr) -> Command {
+        let mut command = Command::new("redis-benchmark");
+        command
             .args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()])
             .args(["-n", &self.requests.to_string()])
             .args(["-c", &self.clients.to_string(), "-P", &self.pipeline.to_string()])
             .args(["-d", &self.value_bytes.to_string(), "-r", &self.keys.to_string(), "--csv"])
             .args(self.asked)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| {
-                let text = format!("redis-benchmark (Debian package redis-tools): {error}");
-                io::Error::new(error.kind(), text)
-            })?;
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The command line.
+    pub fn line(&self, address: SocketAddr) -> String {
+        line_of(&self.command(address))
+    }
+
+    /// Runs it against `address`; requests per second.
+    ///
+    /// # Errors
+    /// redis-benchmark is missing, fails, or says something unexpected.
+    pub fn run(&self, address: SocketAddr) -> io::Result<f64> {
+        let output = self.command(address).output().map_err(|error| {
+            let text = format!("redis-benchmark (Debian package redis-tools): {error}");
+            io::Error::new(error.kind(), text)
+        })?;
         let text = String::from_utf8_lossy(&output.stdout);
         parse_csv(&text).filter(|_| output.status.success()).ok_or_else(|| {
             let errors = String::from_utf8_lossy(&output.stderr);

@@ -17,10 +17,10 @@ use crate::report::{Findings, Report};
 /// What every comparison can be asked for.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Fewer rounds and smaller figures, for some three minutes.
+    /// Fewer rounds and smaller figures, for a minute or so.
     #[arg(long)]
     pub quick: bool,
-    /// Rounds in which the servers take turns (5, or 3 with --quick).
+    /// Rounds in which the servers take turns (mostly 5, or 2 with --quick).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..1000))]
     rounds: Option<u64>,
     /// CPUs of the servers, as taskset takes them.

@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use crate::child::line_of;
+
 /// What wrk shall do.
 #[derive(Clone, Copy, Debug)]
 pub struct Wrk {
@@ -29,24 +31,30 @@ pub struct Answered {
 }
 
 impl Wrk {
-    /// Runs it against `address`.
-    ///
-    /// # Errors
-    /// wrk is missing, fails, says something unexpected, or met errors.
-    pub fn run(&self, address: SocketAddr) -> io::Result<Answered> {
+    fn command(&self, address: SocketAddr) -> Command {
         let mut command = Command::new("wrk");
         command.args(["-t", "1", "-c", &self.connections.to_string()]);
         command.args(["-d", &self.seconds.to_string(), "--timeout", "10s"]);
         if self.closes {
             command.args(["-H", "Connection: close"]);
         }
-        let output = command
-            .arg(format!("http://{address}{}", self.path))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("wrk (Debian package wrk): {error}"))
-            })?;
+        command.arg(format!("http://{address}{}", self.path)).stdin(Stdio::null());
+        command
+    }
+
+    /// The command line.
+    pub fn line(&self, address: SocketAddr) -> String {
+        line_of(&self.command(address))
+    }
+
+    /// Runs it against `address`.
+    ///
+    /// # Errors
+    /// wrk is missing, fails, says something unexpected, or met errors.
+    pub fn run(&self, address: SocketAddr) -> io::Result<Answered> {
+        let output = self.command(address).output().map_err(|error| {
+            io::Error::new(error.kind(), format!("wrk (Debian package wrk): {error}"))
+        })?;
         let text = String::from_utf8_lossy(&output.stdout);
         parse(&text).filter(|_| output.status.success()).ok_or_else(|| {
             let errors = String::from_utf8_lossy(&output.stderr);

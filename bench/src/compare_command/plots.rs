@@ -6,56 +6,27 @@ use super::findings::median;
 use super::rounds::{Measured, OfLoad, OfSystem};
 use crate::compare::Spread;
 use crate::generator::outcome::Second;
-use crate::report::plot::{Axis, Line, Plot, Scale, percentiles};
+use crate::report::plot::{Axis, Line, Plot, Scale};
+use crate::report::runs::{self, Shown};
 
 /// All plots.
 pub fn plots(measured: &Measured) -> Vec<Plot> {
-    let of_loads = measured.loads.iter().flat_map(|load| {
-        let rate: fn(&Second) -> f64 = |second| second.requests as f64 / second.length_s;
-        let p99: fn(&Second) -> f64 = |second| second.p99_us / 1000.0;
-        [
-            latencies(load),
-            over_time(load, "requests per second", Scale::Linear, rate),
-            over_time(load, "p99 of each second, ms", Scale::Log, p99),
-        ]
-    });
-    let plots = std::iter::once(cpu(measured)).chain(of_loads);
-    plots.filter(|plot| plot.lines.iter().any(|line| !line.points.is_empty())).collect()
+    let cpu = Some(cpu(measured)).filter(|plot| !plot.lines.is_empty());
+    cpu.into_iter().chain(measured.loads.iter().flat_map(runs)).collect()
 }
 
-fn latencies(load: &OfLoad) -> Plot {
-    let line = |of: &OfSystem| percentiles(&of.name, &of.latency.0);
-    let measured = load.systems.iter().filter(|of| !of.latency.0.is_empty());
-    Plot {
-        title: format!("{}: latencies", load.name),
-        x: Axis::new("share of requests", Scale::Percentile),
-        y: Axis::new("latency, ms", Scale::Log),
-        lines: measured.map(line).collect(),
-        caption: "All rounds together, from the time at which a request was meant to be sent."
-            .to_owned(),
-    }
-}
-
-fn over_time(load: &OfLoad, label: &str, scale: Scale, figure: fn(&Second) -> f64) -> Plot {
-    let line = |of: &OfSystem| {
-        // A small part of a second says little.
-        let shown = |second: &&Second| !second.is_warm_up && second.length_s >= 0.5;
-        let seconds = typical_run(of).iter().filter(shown);
-        Line {
-            name: of.name.clone(),
-            points: seconds.map(|second| (second.second as f64, figure(second))).collect(),
-            is_predicted: false,
-        }
-    };
-    Plot {
-        title: format!("{}: {label}", load.name),
-        x: Axis::new("seconds since the start of the load", Scale::Linear),
-        y: Axis::new(label, scale),
-        lines: load.systems.iter().map(line).collect(),
-        caption:
-            "Of each system the round whose rate is nearest to the median; without the warm-up."
-                .to_owned(),
-    }
+fn runs(load: &OfLoad) -> Vec<Plot> {
+    let shown: Vec<Shown> = load
+        .systems
+        .iter()
+        .map(|of| Shown { name: &of.name, latency: &of.latency, seconds: typical_run(of) })
+        .collect();
+    runs::plots(
+        &load.name,
+        &shown,
+        "All rounds together, from the time at which a request was meant to be sent.",
+        "Of each system the round whose rate is nearest to the median; without the warm-up.",
+    )
 }
 
 /// The run whose rate is nearest to the median.

@@ -80,8 +80,7 @@ impl Traffic for HttpTraffic {
 
     fn judge(&mut self, _: &Asked, input: &[u8]) -> Result<Option<Judged>, String> {
         let is_head = self.settings.method == "HEAD";
-        let Some(start) = final_head(&mut self.head, is_head, input)? else { return Ok(None) };
-        let Some(length) = body_end(self.head.framing(), input, start)? else { return Ok(None) };
+        let Some(length) = find_response(&mut self.head, is_head, input)? else { return Ok(None) };
         let expected = self.settings.expected.contain(self.head.status());
         let answer = if expected { Answer::Good } else { Answer::Refused };
         let closes = self.settings.close || !self.head.keeps_alive();
@@ -95,6 +94,22 @@ impl Traffic for HttpTraffic {
             Ok(None) => "a response without end".to_owned(),
             Err(error) => error,
         }
+    }
+}
+
+/// The length of the first response in `input`, or `None` if it is not complete; its final head.
+///
+/// # Errors
+/// Bytes that begin no response, or one whose end cannot be seen or is too far.
+#[inline]
+pub fn find_response(
+    head: &mut ResponseHead,
+    is_head: bool,
+    input: &[u8],
+) -> Result<Option<usize>, String> {
+    match final_head(head, is_head, input)? {
+        Some(start) => body_end(head.framing(), input, start),
+        None => Ok(None),
     }
 }
 

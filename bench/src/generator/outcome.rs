@@ -239,9 +239,42 @@ pub struct Outcome {
     pub seconds: Vec<Second>,
 }
 
+impl Outcome {
+    /// Whether anything went wrong that did not end the run: error replies, wrong values, requests
+    /// without answer, broken connections.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        let has_errors = |figures: &Figures| figures.refused + figures.wrong > 0;
+        has_errors(&self.total)
+            || self.probe.as_ref().is_some_and(has_errors)
+            || self.unanswered > 0
+            || !self.errors.is_empty()
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// A whole run of nothing.
+    pub fn outcome() -> Outcome {
+        Outcome {
+            command: "ringlet-bench load".to_owned(),
+            ended: Ended::Complete,
+            elapsed_s: 1.0,
+            rate: 0.0,
+            offered_rate: None,
+            total: Figures::default(),
+            kinds: BTreeMap::new(),
+            probe: None,
+            lateness: Latencies::default(),
+            own_pause_max_us: 0.0,
+            unanswered: 0,
+            errors: BTreeMap::new(),
+            own_cpu_us_per_request: 1.0,
+            seconds: Vec::new(),
+        }
+    }
 
     #[test]
     fn latencies_come_back_whole() {

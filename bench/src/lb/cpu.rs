@@ -82,6 +82,7 @@ struct Figures {
 pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     let backends = launcher.backends()?;
     let mut findings = Findings::default();
+    findings.commands.push(backends.command());
     for traffic in &TRAFFIC {
         let service = Service {
             mode: traffic.mode,
@@ -89,12 +90,16 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             servers: &backends.addresses,
             check_interval_ms: None,
         };
-        let kinds: Vec<Kind> =
-            KINDS.into_iter().filter(|&kind| launcher.can(kind, traffic.mode)).collect();
+        let can = |&kind: &Kind| plan.takes(kind) && launcher.can(kind, traffic.mode);
+        let kinds: Vec<Kind> = KINDS.into_iter().filter(can).collect();
         let proxies = kinds
             .iter()
             .map(|&kind| launcher.proxy(kind, &service))
             .collect::<io::Result<Vec<_>>>()?;
+        for proxy in &proxies {
+            let wrk = wrk(traffic, plan.cpu_seconds);
+            findings.commands.extend([proxy.command(), wrk.line(proxy.address())]);
+        }
         let figures = measure(plan, traffic, &proxies)?;
         report(traffic, &kinds, &figures, &mut findings);
     }
@@ -104,22 +109,20 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     Ok(findings)
 }
 
+fn wrk(traffic: &Traffic, seconds: u64) -> Wrk {
+    Wrk { path: traffic.path, connections: CONNECTIONS, seconds, closes: traffic.closes }
+}
+
 fn measure(plan: &Plan, traffic: &Traffic, proxies: &[Running]) -> io::Result<Vec<Figures>> {
-    let wrk = |seconds| Wrk {
-        path: traffic.path,
-        connections: CONNECTIONS,
-        seconds,
-        closes: traffic.closes,
-    };
     for proxy in proxies {
-        wrk(1).run(proxy.address())?;
+        wrk(traffic, 1).run(proxy.address())?;
     }
     let mut figures: Vec<Figures> = proxies.iter().map(|_| Figures::default()).collect();
     for round in 0..plan.rounds {
         for index in at_turn(round, proxies.len()) {
             let pid = proxies[index].pid();
             let (before, waited) = (process::cpu_time(pid)?, process::waited_for_cpu(pid)?);
-            let answered = wrk(plan.cpu_seconds).run(proxies[index].address())?;
+            let answered = wrk(traffic, plan.cpu_seconds).run(proxies[index].address())?;
             let used = process::cpu_time(pid)?.since(before).total();
             let waited = process::waited_for_cpu(pid)?.saturating_sub(waited);
             let figures = &mut figures[index];

@@ -4,15 +4,16 @@
 //! server and back is the same in both.
 
 use std::io;
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use super::launch::{Kind, Launcher, SMALL, destination};
+use super::launch::{Kind, Launcher, Running, SMALL};
 use super::settings::{Balance, Mode, Service};
 use super::{CONNECTIONS, OFFERED_CONNECTIONS, Plan};
 use crate::compare::{Target, at_turn};
-use crate::http;
-use crate::load::{self, Destination, Offer, Outcome};
+use crate::generator::outcome::{Latencies, Outcome};
+use crate::loader::Loader;
 use crate::report::Findings;
+use crate::report::runs::{Rounds, plots_of_rounds};
 use crate::wrk::Wrk;
 
 const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
@@ -30,27 +31,39 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         servers: &backends.addresses,
         check_interval_ms: None,
     };
+    let kinds: Vec<Kind> = KINDS.into_iter().filter(|&kind| plan.takes(kind)).collect();
     let proxies =
-        KINDS.iter().map(|&kind| launcher.proxy(kind, &service)).collect::<io::Result<Vec<_>>>()?;
-    let wrk = Wrk { path: SMALL, connections: CONNECTIONS, seconds: 2, closes: false };
+        kinds.iter().map(|&kind| launcher.proxy(kind, &service)).collect::<io::Result<Vec<_>>>()?;
+    let mut findings = Findings::default();
+    findings.commands.push(backends.command());
+    findings.commands.extend(proxies.iter().map(Running::command));
+    let wrk =
+        Wrk { path: SMALL, connections: CONNECTIONS, seconds: plan.cpu_seconds, closes: false };
+    findings.commands.push(wrk.line(proxies[0].address()));
     let rate = (wrk.run(proxies[0].address())?.rate / 2.0).round();
     // The last way is the direct one.
-    let mut ways: Vec<_> = proxies.iter().map(|proxy| destination(proxy.address())).collect();
-    ways.push(destination(backends.address()));
+    let mut ways: Vec<_> = proxies.iter().map(Running::address).collect();
+    ways.push(backends.address());
+    let names = kinds.iter().map(|kind| kind.name()).chain(["without a proxy".to_owned()]);
+    let mut rounds: Vec<Rounds> = names.map(|name| Rounds::of(&name)).collect();
     let mut figures = vec![vec![Vec::new(); QUANTILES.len()]; ways.len()];
-    let mut lateness = load::histogram();
-    for round in 0..plan.rounds {
+    let mut lateness = Latencies::default();
+    for round in 0..plan.latency_rounds {
         for way in at_turn(round, ways.len()) {
-            let outcome = offer(ways[way], rate, plan.latency_seconds)?;
-            lateness.add(&outcome.lateness).map_err(io::Error::other)?;
+            let outcome = offer(&launcher.loader, ways[way], rate, plan.latency_seconds)?;
+            lateness.add(&outcome.lateness);
+            rounds[way].add(&outcome);
             for (figures, (_, quantile)) in figures[way].iter_mut().zip(QUANTILES) {
-                figures.push(outcome.latency.value_at_quantile(quantile) as f64 / 1000.0);
+                figures.push(outcome.total.latency.quantile_us(quantile));
+            }
+            if round == 0 {
+                findings.commands.push(outcome.command);
             }
         }
     }
+    findings.plots = plots_of_rounds(&format!("{SMALL} at {rate:.0} requests/s"), &rounds);
     let direct = figures.pop().unwrap_or_default();
-    let mut findings = Findings::default();
-    for (own, kind) in KINDS.iter().enumerate().skip(1) {
+    for (own, kind) in kinds.iter().enumerate().skip(1) {
         let target = if *kind == Kind::Nginx { Target::None } else { Target::Ratio(1.0) };
         for (at, (name, _)) in QUANTILES.iter().enumerate() {
             let name = format!("latency added at {rate:.0} requests/s, {name}: {}", kind.name());
@@ -65,8 +78,8 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
          at p50 and {:.0} us at p99.",
         rounded(&direct[0]),
         rounded(&direct[1]),
-        lateness.value_at_quantile(0.5) as f64 / 1000.0,
-        lateness.value_at_quantile(0.99) as f64 / 1000.0,
+        lateness.quantile_us(0.5),
+        lateness.quantile_us(0.99),
     ));
     Ok(findings)
 }
@@ -75,13 +88,12 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
 ///
 /// # Errors
 /// A broken connection, an answer that is no success.
-pub fn offer(to: Destination, rate: f64, seconds: u64) -> io::Result<Outcome> {
-    let mut encode = |_, output: &mut Vec<u8>| http::get(SMALL, output);
-    let offer =
-        Offer { rate, connections: OFFERED_CONNECTIONS, random_gaps: true, encode: &mut encode };
-    let outcome = load::run(to, Duration::from_secs(seconds), Some(offer), None)?;
-    outcome.refuse_errors()?;
-    Ok(outcome)
+pub fn offer(loader: &Loader, to: SocketAddr, rate: f64, seconds: u64) -> io::Result<Outcome> {
+    // The servers run on the generator's CPU.
+    loader.run_line(&format!(
+        "http://{to}{SMALL} --rate {rate} --connections {OFFERED_CONNECTIONS} --time {seconds}s \
+         --warm-up 500ms --share-cpu"
+    ))
 }
 
 fn minus(through: &[f64], direct: &[f64]) -> Vec<f64> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::settings::{self, Mode, Service};
 use crate::child::{Child, free_address, free_addresses};
 use crate::http;
-use crate::load::Destination;
+use crate::loader::Loader;
 use crate::nginx;
 
 /// Where Debian's libnginx-mod-stream puts the module.
@@ -57,6 +57,8 @@ pub struct Launcher {
     ringlet: PathBuf,
     proxy_cpus: String,
     backend_cpus: String,
+    /// Makes load.
+    pub loader: Loader,
     folder: PathBuf,
 }
 
@@ -83,7 +85,8 @@ impl Launcher {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(&LARGE[1..]), vec![b'x'; LARGE_BODY_BYTES])?;
         let (proxy_cpus, backend_cpus) = (proxy_cpus.to_owned(), backend_cpus.to_owned());
-        Ok(Self { haproxy, nginx, ringlet, proxy_cpus, backend_cpus, folder })
+        let loader = Loader::this(&backend_cpus)?;
+        Ok(Self { haproxy, nginx, ringlet, proxy_cpus, backend_cpus, loader, folder })
     }
 
     /// Whether a proxy can do what a mode needs.
@@ -144,6 +147,11 @@ impl Running {
         Ok(self)
     }
 
+    /// The command line that started it.
+    pub fn command(&self) -> String {
+        self.child.command().to_owned()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
@@ -153,9 +161,4 @@ impl Running {
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
-}
-
-/// An HTTP server as the load generator wants it.
-pub fn destination(address: SocketAddr) -> Destination {
-    Destination { address, skip: http::skip_response, shares_cpu: true }
 }

@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::report::Findings;
 use crate::session::{Common, Session, binary, version};
-use launch::Launcher;
+use launch::{Kind, Launcher};
 
 /// Connections of closed-loop load.
 const CONNECTIONS: usize = 50;
@@ -53,12 +53,23 @@ pub struct Plan {
     rounds: usize,
     /// Seconds of one measurement of CPU time.
     cpu_seconds: u64,
+    /// Rounds of the measurement of latency.
+    latency_rounds: usize,
     /// Seconds of one measurement of latency.
     latency_seconds: u64,
     /// Idle connections whose memory is measured.
     idle_connections: usize,
     /// Seconds in which checks are counted.
     check_seconds: u64,
+    /// Only HAProxy and ringlet-lb with one core, of which the table of targets speaks.
+    has_targets_only: bool,
+}
+
+impl Plan {
+    /// Whether a proxy is measured.
+    fn takes(&self, kind: Kind) -> bool {
+        !self.has_targets_only || matches!(kind, Kind::Haproxy | Kind::Ringlet { cores: 1 })
+    }
 }
 
 /// The scenarios, by the names that `--only` takes.
@@ -101,10 +112,12 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
     let common = &arguments.common;
     let plan = Plan {
         rounds: common.rounds(3, 5),
-        cpu_seconds: common.pick(2, 4),
+        cpu_seconds: common.pick(1, 4),
+        latency_rounds: common.rounds(2, 5),
         latency_seconds: common.pick(2, 4),
         idle_connections: 10_000,
         check_seconds: common.pick(2, 4),
+        has_targets_only: common.quick,
     };
     let named = arguments.lb.as_ref();
     let ringlet = binary(named, "RINGLET_LB_BINARY", "target/release/ringlet-lb");
@@ -114,7 +127,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         format!("peer: {}", version(&peers[0], "-v")?),
         format!("servers, and a proxy for comparison: {}", version(&peers[1], "-v")?),
         format!(
-            "load: {} (closed loop) and a generator of its own (open loop)",
+            "load: {} (closed loop) and ringlet-bench load (open loop)",
             version(Path::new("wrk"), "-v")?
         ),
         format!(

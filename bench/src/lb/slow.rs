@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Plan;
 use super::delayed::Delayed;
 use super::latency::offer;
-use super::launch::{Kind, Launcher, Running, destination};
+use super::launch::{Kind, Launcher, Running};
 use super::settings::{Balance, Mode, Service};
 use crate::compare::{Spread, Target, at_turn};
 use crate::report::Findings;
@@ -49,21 +49,24 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             launcher.proxy(kind, &service)
         })
         .collect::<io::Result<Vec<Running>>>()?;
+    let mut findings = Findings::default();
     let mut high = vec![Vec::new(); WAYS.len()];
     let mut shares = high.clone();
     for round in 0..plan.rounds {
         for index in at_turn(round, WAYS.len()) {
             let before = requests(&servers);
-            let to = destination(proxies[index].address());
-            let outcome = offer(to, RATE, plan.latency_seconds)?;
-            high[index].push(outcome.latency.value_at_quantile(0.99) as f64 / 1e6);
+            let to = proxies[index].address();
+            let outcome = offer(&launcher.loader, to, RATE, plan.latency_seconds)?;
+            high[index].push(outcome.total.latency.quantile_us(0.99) / 1e3);
             let counted: Vec<u64> =
                 requests(&servers).iter().zip(before).map(|(now, then)| now - then).collect();
             let share = counted[SLOW] as f64 / counted.iter().sum::<u64>().max(1) as f64;
             shares[index].push(share * 100.0);
+            if round == 0 {
+                findings.commands.extend([proxies[index].command(), outcome.command]);
+            }
         }
     }
-    let mut findings = Findings::default();
     for (own, (name, kind, _)) in WAYS.iter().enumerate().skip(1) {
         let target = if *kind == RINGLET { Target::Ratio(1.0 / 3.0) } else { Target::None };
         let name = format!("p99, one server of four 20 ms slower: {name} (peer: own round-robin)");

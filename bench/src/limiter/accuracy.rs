@@ -13,7 +13,7 @@ use super::ledger::{CLOCK_SLACK_MS, Ledger, Sums};
 use super::settings::{BUCKET, SATURATED_COUNT, WINDOW};
 use super::{Plan, STORES, store_name};
 use crate::compare::Target;
-use crate::data_server::skip_reply;
+use crate::data_server::find_reply;
 use crate::generator::resp;
 use crate::report::Findings;
 
@@ -190,8 +190,8 @@ fn read_admissions(stream: &mut TcpStream) -> io::Result<u64> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         input.extend_from_slice(&chunk[..count]);
-        while let Some(reply) = skip_reply(&input[at..])? {
-            if reply.error {
+        while let Some(reply) = find_reply(&input[at..])? {
+            if reply.form == resp::Form::Error {
                 return Err(io::Error::other(String::from_utf8_lossy(&input[at..]).into_owned()));
             }
             admitted += u64::from(input[at..].starts_with(b"*5\r\n:0\r\n"));

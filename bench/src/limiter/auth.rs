@@ -58,7 +58,10 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             way.rates.push(rate / 1000.0);
         }
     }
-    Ok(report(&ways))
+    let mut findings = report(&ways);
+    findings.commands = vec![nginx.command(), limiter.command()];
+    findings.commands.extend(ways.iter().map(|way| wrk(plan.seconds).line(way.address)));
+    Ok(findings)
 }
 
 /// Refuses a server that lets through what it must not, or the reverse.

@@ -25,15 +25,15 @@ const STREAMS: usize = 16;
 pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     let limiter = launcher.limiter(1, None)?;
     let message = launcher.write("call", MESSAGE)?;
+    let h2load = |calls| H2load {
+        path: PATH,
+        message: &message,
+        connections: CONNECTIONS,
+        streams: STREAMS,
+        calls,
+    };
     let load = |calls| {
-        let h2load = H2load {
-            path: PATH,
-            message: &message,
-            connections: CONNECTIONS,
-            streams: STREAMS,
-            calls,
-        };
-        let answered = h2load.run(limiter.fronts.grpc)?;
+        let answered = h2load(calls).run(limiter.fronts.grpc)?;
         if answered.bytes <= answered.calls * UNLIMITED_BYTES {
             return Err(io::Error::other("calls were answered without a limit"));
         }
@@ -49,6 +49,8 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
         })?);
     }
     let mut findings = Findings::default();
+    let command = h2load(plan.calls).line(limiter.fronts.grpc);
+    findings.commands.extend([limiter.command(), command]);
     let name = format!("CPU per gRPC call, {CONNECTIONS} connections, {STREAMS} streams on each");
     findings.row(&name, "us", &[], &figures, Target::Figure(25.0));
     let rate = Spread::of(&rates).map_or(0.0, |spread| spread.median);

@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::child::line_of;
+
 /// What h2load shall do.
 #[derive(Clone, Copy, Debug)]
 pub struct H2load<'a> {
@@ -35,23 +37,32 @@ pub struct Answered {
 }
 
 impl H2load<'_> {
-    /// Runs it against `address`.
-    ///
-    /// # Errors
-    /// h2load is missing, fails, says something unexpected, or a call failed.
-    pub fn run(&self, address: SocketAddr) -> io::Result<Answered> {
-        let output = Command::new("h2load")
+    fn command(&self, address: SocketAddr) -> Command {
+        let mut command = Command::new("h2load");
+        command
             .args(["-t", "1", "-n", &self.calls.to_string()])
             .args(["-c", &self.connections.to_string(), "-m", &self.streams.to_string()])
             .args(["-H", "content-type: application/grpc", "-H", "te: trailers", "-d"])
             .arg(self.message)
             .arg(format!("http://{address}{}", self.path))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| {
-                let text = format!("h2load (Debian package nghttp2-client): {error}");
-                io::Error::new(error.kind(), text)
-            })?;
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The command line.
+    pub fn line(&self, address: SocketAddr) -> String {
+        line_of(&self.command(address))
+    }
+
+    /// Runs it against `address`.
+    ///
+    /// # Errors
+    /// h2load is missing, fails, says something unexpected, or a call failed.
+    pub fn run(&self, address: SocketAddr) -> io::Result<Answered> {
+        let output = self.command(address).output().map_err(|error| {
+            let text = format!("h2load (Debian package nghttp2-client): {error}");
+            io::Error::new(error.kind(), text)
+        })?;
         let text = String::from_utf8_lossy(&output.stdout);
         let all = |answered: &Answered| output.status.success() && answered.calls == self.calls;
         parse(&text).filter(all).ok_or_else(|| {

@@ -13,6 +13,7 @@ use super::settings::{self, Fronts, WIDE};
 use crate::child::{Child, LaunchError, free_address, free_addresses};
 use crate::data_server;
 use crate::http;
+use crate::loader::Loader;
 use crate::nginx;
 
 /// Where the binaries are, and on which CPUs they run.
@@ -22,6 +23,8 @@ pub struct Launcher {
     nginx: PathBuf,
     /// For stores, and for the peer for RESP.
     pub data: data_server::Launcher,
+    /// Makes load.
+    pub loader: Loader,
     folder: PathBuf,
 }
 
@@ -46,10 +49,15 @@ impl Launcher {
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub fn new(limiter: PathBuf, nginx: PathBuf, data: data_server::Launcher) -> io::Result<Self> {
+    pub fn new(
+        limiter: PathBuf,
+        nginx: PathBuf,
+        data: data_server::Launcher,
+        loader: Loader,
+    ) -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("ringlet-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        Ok(Self { limiter, nginx, data, folder })
+        Ok(Self { limiter, nginx, data, loader, folder })
     }
 
     /// Starts a limiter with that many cores, and a store which so many limiters share.
@@ -107,6 +115,11 @@ impl Drop for Launcher {
 }
 
 impl Limiter {
+    /// The command line that started it.
+    pub fn command(&self) -> String {
+        self.child.command().to_owned()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
@@ -114,6 +127,11 @@ impl Limiter {
 }
 
 impl Nginx {
+    /// The command line that started it.
+    pub fn command(&self) -> String {
+        self.child.command().to_owned()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::data_server;
+use crate::loader::Loader;
 use crate::process;
 use crate::report::Findings;
 use crate::session::{Common, Session, binary, version};
@@ -117,10 +118,10 @@ impl Scenario {
 pub fn compare(arguments: &Arguments) -> io::Result<()> {
     let common = &arguments.common;
     let plan = Plan {
-        rounds: common.rounds(3, 5),
+        rounds: common.rounds(2, 5),
         long_rounds: common.rounds(1, 3),
         library_decisions: common.pick(4_000_000, 20_000_000),
-        decisions: common.pick(640_000, 1_600_000),
+        decisions: common.pick(400_000, 1_600_000),
         calls: common.pick(50_000, 150_000),
         seconds: common.pick(2, 4),
         windows: common.pick(10, 20),
@@ -144,7 +145,8 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
             common.server_cpus, common.load_cpu
         ),
     ];
-    let launcher = Launcher::new(limiter, arguments.nginx.clone(), data)?;
+    let loader = Loader::this(&common.load_cpu.to_string())?;
+    let launcher = Launcher::new(limiter, arguments.nginx.clone(), data, loader)?;
     let scenarios = common.choose(&arguments.only, &Scenario::ALL, &Scenario::QUICK);
     let title = "ringlet-limiter beside redis-server and nginx";
     Session { common, name: "limiter", title, setting }

@@ -77,7 +77,12 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             way.rates.push(rate / 1000.0);
         }
     }
-    Ok(report(&ways))
+    let mut findings = report(&ways);
+    findings.commands = vec![redis.command(), limiter.command()];
+    findings
+        .commands
+        .extend(ways.iter().map(|way| way.closed(plan.decisions, |it| it.line(way.address))));
+    Ok(findings)
 }
 
 impl Way {
@@ -97,16 +102,20 @@ impl Way {
     }
 
     fn load(&self, requests: u64) -> io::Result<f64> {
+        self.closed(requests, |closed| closed.run(self.address))
+    }
+
+    /// What redis-benchmark shall do, for whoever wants it.
+    fn closed<T>(&self, requests: u64, with: impl FnOnce(&Closed<'_>) -> T) -> T {
         let asked: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let closed = Closed {
+        with(&Closed {
             asked: &asked,
             clients: CONNECTIONS,
             pipeline: PIPELINE,
             requests,
             value_bytes: 3,
             keys: KEYS,
-        };
-        closed.run(self.address)
+        })
     }
 }
 

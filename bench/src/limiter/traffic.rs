@@ -5,26 +5,24 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 use super::launch::{Launcher, Limiter};
 use super::settings::{AMPLE, BUCKET};
 use super::{Plan, STORES, store_name};
 use crate::compare::{Target, at_turn};
-use crate::data_server::{Server, skip_reply};
-use crate::generator::resp;
-use crate::load::{self, Destination, Offer, Reply, Skip};
+use crate::data_server::Server;
+use crate::generator::outcome::Outcome;
 use crate::report::Findings;
+use crate::shell;
 
-/// Batches of requests per second, whatever their size.
-const BATCHES_PER_S: f64 = 2000.0;
+/// Requests per second of the smallest load.
+const RATE: u64 = 2000;
 const CONNECTIONS: usize = 20;
 /// How much more is asked for by the last load may cost the store so much more.
 const FLAT: f64 = 1.5;
 
-/// Requests in a batch, and how its replies are found.
-const LOADS: [(u64, Skip); 3] =
-    [(1, skip_batch::<1>), (10, skip_batch::<10>), (100, skip_batch::<100>)];
+/// How often the smallest.
+const LOADS: [u64; 3] = [1, 10, 100];
 
 /// The part of a load that must have been taken in its time for its row to have a verdict.
 const TAKEN: f64 = 0.95;
@@ -44,6 +42,7 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     for kind in STORES {
         let store = launcher.data.start(kind)?;
         let limiter = launcher.limiter(1, Some((store.address, 1)))?;
+        findings.commands.push(store.command());
         for (rule, what) in RULES {
             let mut figures: [Vec<f64>; LOADS.len()] = Default::default();
             let mut told: [String; LOADS.len()] = Default::default();
@@ -51,23 +50,26 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             for round in 0..plan.long_rounds {
                 for index in at_turn(round, LOADS.len()) {
                     // The leases of another load are gone by then.
-                    offer(&limiter, rule, LOADS[index], Duration::from_secs(1))?;
+                    offer(launcher, &limiter, rule, LOADS[index], 1)?;
                     let before = counts(&store)?;
-                    let time = Duration::from_secs(plan.seconds);
-                    let offered = offer(&limiter, rule, LOADS[index], time)?;
+                    let offered = offer(launcher, &limiter, rule, LOADS[index], plan.seconds)?;
                     let mut grown = counts(&store)?;
                     for (name, count) in &mut grown {
                         *count -= before.get(name).copied().unwrap_or_default();
                         *count /= offered.elapsed_s;
                     }
                     figures[index].push(grown.values().sum());
-                    let rate = offered.requests / offered.elapsed_s;
+                    let decided = (offered.total.requests - offered.total.refused) as f64;
+                    let rate = decided / offered.elapsed_s;
                     told[index] = tell(rate, &grown);
-                    is_taken[index] &= rate >= TAKEN * BATCHES_PER_S * LOADS[index].0 as f64;
+                    is_taken[index] &= rate >= TAKEN * (RATE * LOADS[index]) as f64;
+                    if round == 0 {
+                        findings.commands.push(offered.command);
+                    }
                 }
             }
             let store = store_name(kind);
-            for (own, (times, _)) in LOADS.iter().enumerate().skip(1) {
+            for (own, times) in LOADS.iter().enumerate().skip(1) {
                 let name = format!("store commands at {times}x the load on a key, {what}, {store}");
                 let target = if is_taken[own] { Target::Ratio(FLAT) } else { Target::None };
                 findings.row(&name, "per second", &figures[0], &figures[own], target);
@@ -87,47 +89,29 @@ pub fn run(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     Ok(findings)
 }
 
-/// What has been offered.
-struct Offered {
-    requests: f64,
-    elapsed_s: f64,
-}
-
-/// Asks for one key.
+/// Asks for one key. A limiter that does not keep up refuses some checks (TRYAGAIN), which have not been
+/// decided then.
 fn offer(
+    launcher: &Launcher,
     limiter: &Limiter,
     rule: &str,
-    (batch, skip): (u64, Skip),
-    time: Duration,
-) -> io::Result<Offered> {
-    let mut batches = 0;
-    let mut encode = |_, output: &mut Vec<u8>| {
-        batches += 1;
-        for _ in 0..batch {
-            resp::encode(&[b"THROTTLE", rule.as_bytes(), b"hot"], output);
-        }
-    };
-    let offer = Offer {
-        rate: BATCHES_PER_S,
-        connections: CONNECTIONS,
-        random_gaps: false,
-        encode: &mut encode,
-    };
-    let to = Destination { address: limiter.fronts.resp, skip, shares_cpu: false };
-    let outcome = load::run(to, time, Some(offer), None)?;
-    outcome.refuse_errors()?;
-    Ok(Offered { requests: (batches * batch) as f64, elapsed_s: outcome.elapsed.as_secs_f64() })
-}
-
-/// All replies to a batch of so many requests as one.
-fn skip_batch<const REQUESTS: usize>(input: &[u8]) -> io::Result<Option<Reply>> {
-    let mut all = Reply { length: 0, error: false };
-    for _ in 0..REQUESTS {
-        let Some(reply) = skip_reply(&input[all.length..])? else { return Ok(None) };
-        all.length += reply.length;
-        all.error |= reply.error;
+    times: u64,
+    seconds: u64,
+) -> io::Result<Outcome> {
+    let options = format!(
+        "redis://{} --command 'THROTTLE {rule} hot' --rate {} --gaps equal --connections {CONNECTIONS} \
+         --time {seconds}s --warm-up 0",
+        limiter.fronts.resp,
+        RATE * times
+    );
+    let options = shell::words(&options).map_err(io::Error::other)?;
+    let outcome = launcher.loader.observe(&[], &options)?;
+    if outcome.total.refused * 2 > outcome.total.requests || outcome.unanswered > 0 {
+        let Outcome { command, errors, unanswered, .. } = outcome;
+        let text = format!("{command}: errors: {errors:?}, {unanswered} without answer");
+        return Err(io::Error::other(text));
     }
-    Ok(Some(all))
+    Ok(outcome)
 }
 
 /// What the store has been asked since it began.
@@ -145,13 +129,13 @@ fn counts_in(info: &str) -> Counts {
     info.lines().filter_map(count).collect()
 }
 
-fn tell(requests_per_s: f64, counts: &Counts) -> String {
+fn tell(decisions_per_s: f64, counts: &Counts) -> String {
     let counts: Vec<String> = counts
         .iter()
         .filter(|(_, count)| **count > 0.0)
         .map(|(name, count)| format!("{name} {count:.1}"))
         .collect();
-    format!("{requests_per_s:.0} requests/s: {}", counts.join(", "))
+    format!("{decisions_per_s:.0} decisions/s: {}", counts.join(", "))
 }
 
 #[cfg(test)]
@@ -164,13 +148,5 @@ mod tests {
                     cmdstat_info:calls=3,usec=1\r\ncmdstat_client|setname:calls=1,usec=2\r\n";
         let expected = [("client|setname".to_owned(), 1.0), ("evalsha".to_owned(), 7.0)];
         assert_eq!(counts_in(info), Counts::from(expected));
-    }
-
-    #[test]
-    fn a_batch_is_complete_with_its_last_reply() {
-        let replies = b":1\r\n-E\r\n:3\r\n";
-        let both = Reply { length: 8, error: true };
-        assert_eq!(skip_batch::<2>(replies).expect("RESP"), Some(both));
-        assert_eq!(skip_batch::<3>(&replies[..11]).expect("RESP"), None);
     }
 }

@@ -34,7 +34,7 @@ use self::progress::Progress;
 use self::search::{Bound, Trial};
 use self::talk::Talk;
 use crate::generator::Watch;
-use crate::generator::outcome::{Ended, Figures, Interval, Outcome};
+use crate::generator::outcome::{Ended, Interval, Outcome};
 use crate::generator::plan::Plan;
 
 /// The exit code of a process that was interrupted, as shells have it.
@@ -102,16 +102,11 @@ fn stop_at_signals(stop: &Arc<AtomicBool>) -> Result<(), String> {
 
 /// What the exit code says of a run.
 fn exit_code(outcome: &Outcome, is_stopped: bool) -> u8 {
-    let has_errors = |figures: &Figures| figures.refused + figures.wrong > 0;
-    let is_bad = has_errors(&outcome.total)
-        || outcome.probe.as_ref().is_some_and(has_errors)
-        || outcome.unanswered > 0
-        || !outcome.errors.is_empty();
     match outcome.ended {
         Ended::Failed(_) => 1,
         Ended::Interrupted => INTERRUPTED,
         Ended::Complete if is_stopped => INTERRUPTED,
-        Ended::Complete => u8::from(is_bad),
+        Ended::Complete => u8::from(outcome.has_errors()),
     }
 }
 
@@ -297,6 +292,7 @@ impl Watch for Watchers<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::outcome::Figures;
     use crate::load_command::output::tests::outcome;
 
     #[test]

@@ -58,7 +58,8 @@ pub struct Pace {
     /// Requests per second over all connections, such as 5000 or 50k, sent whether or not replies come.
     #[arg(long, value_parser = units::rate, conflicts_with = "pipeline")]
     pub rate: Option<f64>,
-    /// The times between requests of --rate: all equal, or random as independent users make them.
+    /// The times between requests of --rate and --probe: all equal, or random as independent users make
+    /// them.
     #[arg(long, value_enum, default_value = "random", value_name = "HOW")]
     pub gaps: GapsName,
     /// Requests that a connection sends at once, to then wait for all their replies (redis-benchmark -P).

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::generator::plan::Gaps;
 use crate::generator::resp_settings::{Commands, Ratio, RespSettings, Ttl};
 use crate::load_command::output::Format;
 use crate::load_command::talk::Talk;
@@ -55,6 +56,8 @@ fn paces_and_limits_reach_the_plan() {
     assert_eq!(plan.limit, Limit::Time(Duration::from_secs(120)));
     assert_eq!(plan.warm_up, Duration::from_millis(500));
     assert_eq!(plan.probe, Some(StreamPlan { clients: 1, pace: open(100.0, Gaps::Random) }));
+    let plan = plan_of("h --probe 100 --gaps equal");
+    assert_eq!(plan.probe, Some(StreamPlan { clients: 1, pace: open(100.0, Gaps::Equal) }));
     assert_eq!(plan_of("h --warm-up 0").warm_up, Duration::ZERO);
 }
 

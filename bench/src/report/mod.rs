@@ -11,6 +11,7 @@ mod gauge;
 mod html;
 mod markdown;
 pub mod plot;
+pub mod runs;
 mod scale;
 pub mod targets;
 pub mod words;

@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::load::{Generator, Load, Mix};
+use super::load::{Load, Mix};
 use super::sample::{Run, Sample};
 use crate::child::free_ports_in_row;
 use crate::compare::at_turn;
 use crate::data_server::{Kind, Launcher, Server};
+use crate::loader::Loader;
 
 /// The numbers of shards.
 pub const SHARDS: [usize; 4] = [1, 2, 4, 8];
@@ -96,7 +97,7 @@ struct Target {
 /// Servers and who asks them.
 pub struct Bench {
     targets: Vec<Target>,
-    generator: Generator,
+    loader: Loader,
     time: Duration,
 }
 
@@ -105,7 +106,7 @@ impl Bench {
     ///
     /// # Errors
     /// A process that cannot be started or breaks off.
-    pub fn start(launcher: &Launcher, generator: Generator, time: Duration) -> io::Result<Self> {
+    pub fn start(launcher: &Launcher, loader: Loader, time: Duration) -> io::Result<Self> {
         let mut targets = Vec::new();
         for shards in SHARDS {
             let first = free_ports_in_row(shards as u16)?;
@@ -113,10 +114,15 @@ impl Bench {
             let server = launcher.start_with(Kind::Ringlet { shards }, &options)?;
             let port = SocketAddr::from((Ipv4Addr::LOCALHOST, first));
             let fill = Load { fills: true, ..load(CASES[0], Way::Plain, shards, time) };
-            generator.start(server.address, &fill, &[])?.finish()?;
+            loader.run(&fill.words(server.address))?;
             targets.push(Target { server, shards, port });
         }
-        Ok(Self { targets, generator, time })
+        Ok(Self { targets, loader, time })
+    }
+
+    /// The command lines of the servers.
+    pub fn servers(&self) -> Vec<String> {
+        self.targets.iter().map(|target| target.server.command()).collect()
     }
 
     /// Measures in so many rounds.
@@ -129,14 +135,15 @@ impl Bench {
         for case in CASES {
             for target in &self.targets {
                 for way in ways(case, target.shards) {
-                    let words = self.words(target, &load(case, *way, target.shards, self.time));
+                    let load = load(case, *way, target.shards, self.time);
+                    let words = load.words(target.address(*way));
                     all.push(Series {
                         case,
                         way: *way,
                         shards: target.shards,
                         runs: Vec::new(),
                         busy_cpus: Vec::new(),
-                        command: words.join(" "),
+                        command: self.loader.shell_line(&words),
                     });
                     targets.push(target);
                 }
@@ -155,7 +162,7 @@ impl Bench {
     fn measure(&self, target: &Target, series: &mut Series) -> io::Result<()> {
         let load = load(series.case, series.way, target.shards, self.time);
         let idle = Sample::take(&target.server)?;
-        let mut running = self.generator.start(target.address(series.way), &load, &[])?;
+        let mut running = self.loader.start(&[], &load.words(target.address(series.way)))?;
         let (before, start) = loop {
             if running.is_over()? {
                 running.finish()?;
@@ -179,11 +186,6 @@ impl Bench {
         Ok(())
     }
 
-    fn words(&self, target: &Target, load: &Load) -> Vec<String> {
-        let way = if load.is_cluster { Way::Ports } else { Way::Plain };
-        self.generator.words(target.address(way), load)
-    }
-
     /// Runs one more load with the server's process under observation: `wrapper` makes the words of
     /// the observer from the process id. The requests that were run.
     ///
@@ -200,9 +202,8 @@ impl Bench {
         let target = target.ok_or_else(|| io::Error::other("no such server"))?;
         let load = load(case, way, shards, self.time);
         let before = Sample::take(&target.server)?;
-        self.generator
-            .start(target.address(way), &load, &wrapper(target.server.pid()))?
-            .finish()?;
+        let words = load.words(target.address(way));
+        self.loader.start(&wrapper(target.server.pid()), &words)?.finish()?;
         Ok(Sample::take(&target.server)?.requests_since(&before))
     }
 }

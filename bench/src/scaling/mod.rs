@@ -21,9 +21,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::data_server::Launcher;
+use crate::loader::Loader;
 use crate::report::Findings;
 use crate::session::{Common, Session, binary, version};
-use load::{Generator, Mix};
+use load::Mix;
 use measure::{Bench, CASES, Case, SHARDS, Way};
 use perf::Perf;
 
@@ -57,10 +58,10 @@ pub fn measure(arguments: &Arguments) -> io::Result<()> {
         ),
         server_cpus: common.server_cpus.clone(),
     };
-    let generator = Generator {
-        binary: arguments.generator.clone().map_or_else(std::env::current_exe, Ok)?,
-        cpu: common.load_cpu,
-    };
+    let mut loader = Loader::this(&common.load_cpu.to_string())?;
+    if let Some(generator) = &arguments.generator {
+        loader.program[0] = generator.display().to_string();
+    }
     let server_cpus = cpus(&common.server_cpus)?;
     let setting = vec![
         format!("under test: {}", version(&launcher.ringlet, "--version")?),
@@ -74,12 +75,13 @@ pub fn measure(arguments: &Arguments) -> io::Result<()> {
             .to_owned(),
     ];
     let time = Duration::from_millis(common.pick(300, 2000));
-    let rounds = common.rounds(3, 5);
+    let rounds = common.rounds(2, 5);
     let title = "How ringlet-server scales with its shards";
     Session { common, name: "scaling", title, setting }.run(["1, 2, 4 and 8 shards"], |_| {
-        let bench = Bench::start(&launcher, generator.clone(), time)?;
+        let bench = Bench::start(&launcher, loader.clone(), time)?;
         let series = bench.run(rounds)?;
         let mut findings = presentation::findings(&series, server_cpus);
+        findings.commands.splice(..0, bench.servers());
         add_transfers(&mut findings, &bench);
         Ok(findings)
     })

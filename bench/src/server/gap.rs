@@ -1,5 +1,5 @@
 //! Job: the longest gap that a client sees while others insert or while keys expire.
-//! In: a [`Plan`]. Out: rows and notes.
+//! In: a [`Bench`]. Out: rows and notes.
 //! Invariant: nothing is subtracted from what the probe saw; the noise of the machine stands beside
 //! it instead.
 
@@ -7,20 +7,24 @@ use std::io;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::scenario::{ONE_SHARD, Plan, SETTLE, TWO_SHARDS, shards};
-use super::traffic::{FILL_CONNECTIONS, fill_many, probe, set_sixteen};
-use crate::compare::Target;
-use crate::data_server::{Kind, Launcher, Server};
-use crate::generator::resp;
-use crate::load::{self, Fill, Outcome};
+use super::scenario::{Bench, KINDS, Plan, SETTLE, SYSTEMS, shards};
+use super::traffic::{fill_expiring, fill_probed, probe};
+use crate::compare::{Target, at_turn};
+use crate::data_server::Server;
+use crate::generator::outcome::{Latencies, Outcome};
 use crate::process;
-use crate::redis_benchmark::key_name;
 use crate::report::Findings;
 use crate::report::targets::{SERVER_PAUSE, Wanted};
 
-const MILLISECOND_NS: f64 = 1e6;
-/// How long active expiry is watched after the first key has expired.
+/// How long active expiry is watched after the first keys have expired.
 const EXPIRY_WATCH: Duration = Duration::from_secs(3);
+/// How long before it the probe begins.
+const BEFORE: Duration = Duration::from_millis(500);
+/// Keys expire in so many groups, one every 100 ms.
+const GROUPS: u64 = 10;
+const GROUP_MS: u64 = 1000 / GROUPS;
+/// What filling may take at first until the first keys expire.
+const LEAD_MS: u64 = 5000;
 
 /// What happens while another client is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,6 @@ pub enum Disturbance {
     /// Keys expire, all within one second.
     Expire,
 }
-
-/// The servers in the order of the figures: the peer, then Ringlet.
-const KINDS: [Kind; 3] = [Kind::Redis, ONE_SHARD, TWO_SHARDS];
 
 /// What was measured, in milliseconds, for each of [`KINDS`].
 #[derive(Default)]
@@ -52,33 +53,32 @@ struct Figures {
 ///
 /// # Errors
 /// A server that cannot be started or breaks off.
-pub fn run(plan: &Plan, launcher: &Launcher, disturbance: Disturbance) -> io::Result<Findings> {
+pub fn run(bench: &Bench, disturbance: Disturbance) -> io::Result<Findings> {
+    let (plan, loader) = (&bench.plan, &bench.loader);
     let mut figures = Figures::default();
     let mut findings = Findings::default();
     for round in 0..plan.long_rounds {
-        for turn in 0..KINDS.len() {
-            let index = (round + turn) % KINDS.len();
-            let server = launcher.start(KINDS[index])?;
-            figures.at_rest[index].push(longest_ms(&probe(&server, SETTLE)?));
+        for index in at_turn(round, plan.gap_kinds) {
+            let server = bench.launcher.start(KINDS[index])?;
+            let at_rest = probe(loader, &server, SETTLE)?;
+            figures.at_rest[index].push(longest_ms(&at_rest.total.latency));
             if disturbance == Disturbance::Expire {
-                let first_ms = fill_expiring(&server, plan.expire_keys)?;
-                let rest_ms = first_ms.saturating_sub(unix_time_ms()?);
-                thread::sleep(Duration::from_millis(rest_ms));
+                let first_ms = fill_all_expiring(bench, &server)?;
+                let begin_ms = first_ms - BEFORE.as_millis() as u64;
+                thread::sleep(Duration::from_millis(begin_ms.saturating_sub(unix_time_ms()?)));
             }
             server.ask(&[b"CONFIG", b"RESETSTAT"])?;
             let waited = process::waited_for_cpu(server.pid())?;
             let outcome = match disturbance {
-                Disturbance::Insert => {
-                    fill_many(&server, plan.insert_keys, &mut set_sixteen, Some(Duration::ZERO))?
-                }
-                Disturbance::Expire => probe(&server, EXPIRY_WATCH)?,
+                Disturbance::Insert => fill_probed(loader, &server, plan.insert_keys)?,
+                Disturbance::Expire => probe(loader, &server, BEFORE + EXPIRY_WATCH)?,
             };
             let waited = process::waited_for_cpu(server.pid())?.saturating_sub(waited);
             figures.waits.push(waited.as_secs_f64() * 1e3);
-            figures.own_pauses.push(outcome.own_pause_max_ns as f64 / MILLISECOND_NS);
-            figures.longest[index].push(longest_ms(&outcome));
-            figures.high[index]
-                .push(outcome.latency.value_at_quantile(0.999) as f64 / MILLISECOND_NS);
+            figures.own_pauses.push(outcome.own_pause_max_us / 1e3);
+            let seen = &probed(&outcome)?;
+            figures.longest[index].push(longest_ms(seen));
+            figures.high[index].push(seen.quantile_us(0.999) / 1e3);
             if let Some(field) = plan.pause_field.as_ref().filter(|_| index > 0) {
                 let microseconds = server.info_figure(field)?;
                 figures.passes[index].extend(microseconds.map(|figure| figure / 1e3));
@@ -88,9 +88,12 @@ pub fn run(plan: &Plan, launcher: &Launcher, disturbance: Disturbance) -> io::Re
                     "Expiry, round {}: {} s after the first key expired {} still held {} keys.",
                     round + 1,
                     EXPIRY_WATCH.as_secs(),
-                    ["Redis", "Ringlet (1 shard)", "Ringlet (2 shards)"][index],
+                    SYSTEMS[index],
                     server.key_count()?
                 ));
+            }
+            if round == 0 {
+                findings.commands.extend([server.command(), at_rest.command, outcome.command]);
             }
         }
     }
@@ -98,8 +101,17 @@ pub fn run(plan: &Plan, launcher: &Launcher, disturbance: Disturbance) -> io::Re
     Ok(findings)
 }
 
-fn longest_ms(outcome: &Outcome) -> f64 {
-    outcome.latency.max() as f64 / MILLISECOND_NS
+/// What the probe saw: it is beside the load, or is the load.
+fn probed(outcome: &Outcome) -> io::Result<&Latencies> {
+    let seen = outcome.probe.as_ref().unwrap_or(&outcome.total);
+    if seen.requests == 0 {
+        return Err(io::Error::other(format!("{}: the probe saw nothing", outcome.command)));
+    }
+    Ok(&seen.latency)
+}
+
+fn longest_ms(latencies: &Latencies) -> f64 {
+    latencies.max_us() / 1e3
 }
 
 fn report(plan: &Plan, disturbance: Disturbance, figures: &Figures, findings: &mut Findings) {
@@ -120,11 +132,18 @@ fn report(plan: &Plan, disturbance: Disturbance, figures: &Figures, findings: &m
         let at_rest = format!("longest gap of the same probe in 1 s at rest, {shards}");
         row(at_rest, &figures.at_rest, Target::None.into());
     }
+    let how = match disturbance {
+        Disturbance::Insert => {
+            "the filling runs in the same thread, 64 requests at once on each of 4 connections, so the \
+             probe waits for no other thread"
+                .to_owned()
+        }
+        Disturbance::Expire => format!("a group of {} keys expires every {GROUP_MS} ms", count / GROUPS),
+    };
     let worst = |figures: &[f64]| figures.iter().copied().fold(0.0, f64::max);
     findings.notes.push(format!(
         "Gap while {count} keys {what}: a probe on a connection of its own sends GET every 0.2 ms \
-         and counts from the intended time; the filling runs in the same thread in chunks of 16 \
-         requests, so the probe waits for no other thread. Nothing is subtracted. In the worst \
+         and counts from the intended time; {how}. Nothing is subtracted. In the worst \
          round the generator's own loop stood still for {:.1} ms, and the server was ready to run \
          but had no CPU for {:.1} ms in all: other processes of the machine show here, also in the \
          server's own count, which goes by the wall clock.",
@@ -133,28 +152,27 @@ fn report(plan: &Plan, disturbance: Disturbance, figures: &Figures, findings: &m
     ));
 }
 
-/// Sets `count` keys that all expire within one second, which has not begun yet; the Unix time in
-/// milliseconds at which it begins.
-fn fill_expiring(server: &Server, count: u64) -> io::Result<u64> {
-    let mut lead_ms = 4000;
+/// Sets keys that all expire within one second, which has not begun yet; the Unix time in milliseconds
+/// at which it begins.
+fn fill_all_expiring(bench: &Bench, server: &Server) -> io::Result<u64> {
+    let of_group = bench.plan.expire_keys / GROUPS;
+    let mut lead_ms = LEAD_MS;
     loop {
-        let first_ms = unix_time_ms()? + lead_ms;
-        let mut encode = |number: u64, output: &mut Vec<u8>| {
-            let at = (first_ms + number * 1000 / count).to_string();
-            let key = key_name(number);
-            resp::encode(
-                &[b"SET", key.as_bytes(), b"sixteen-bytes-va", b"PXAT", at.as_bytes()],
-                output,
-            );
-        };
-        let fill = Fill { connections: FILL_CONNECTIONS, count, encode: &mut encode };
-        let filled = load::run(server.destination(), Duration::ZERO, None, Some(fill))?;
-        filled.refuse_errors()?;
-        if unix_time_ms()? < first_ms {
-            return Ok(first_ms);
+        let start_ms = unix_time_ms()?;
+        let first_ms = start_ms + lead_ms;
+        for group in 0..GROUPS {
+            let at_ms = first_ms + group * GROUP_MS;
+            fill_expiring(&bench.loader, server, of_group, group, at_ms)?;
+        }
+        let taken_ms = unix_time_ms()? - start_ms;
+        if taken_ms + (BEFORE.as_millis() as u64) < lead_ms {
+            return match server.key_count()? {
+                held if held == of_group * GROUPS => Ok(first_ms),
+                held => Err(io::Error::other(format!("{held} keys that expire are there"))),
+            };
         }
         // The filling took longer than the lead: once more with enough of it.
-        lead_ms += (filled.elapsed.as_millis() as u64) * 2;
+        lead_ms = lead_ms.max(taken_ms) * 2;
         server.ask(&[b"FLUSHALL"])?;
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: both servers run on the same CPUs and meet the same load.
 
 mod gap;
+mod generators;
+mod latency;
 mod scenario;
 mod traffic;
 
@@ -12,8 +14,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::data_server::Launcher;
+use crate::loader::Loader;
 use crate::session::{Common, Session, binary, version};
-use scenario::{Plan, Scenario};
+use scenario::{Bench, Plan, Scenario};
 
 /// What `ringlet-bench server` can be asked for.
 #[derive(Debug, Args)]
@@ -39,14 +42,15 @@ impl Arguments {
     fn plan(&self) -> Plan {
         let common = &self.common;
         Plan {
-            rounds: common.rounds(3, 5),
+            rounds: common.rounds(2, 5),
             long_rounds: common.rounds(1, 5),
             requests: common.pick(80_000, 150_000),
             latency_seconds: common.pick(2, 4),
             insert_keys: 5_000_000,
             expire_keys: 1_000_000,
             idle_seconds: common.pick(3, 5),
-            offered_shares: [0.5, 0.8],
+            offered_shares: common.pick(vec![0.5], vec![0.5, 0.8]),
+            gap_kinds: common.pick(2, 3),
             pause_field: Some(self.pause_field.clone()),
         }
     }
@@ -69,9 +73,10 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         format!("peer: {}", version(&launcher.redis, "--version")?),
         format!("servers on CPU {}, load on CPU {}", common.server_cpus, common.load_cpu),
     ];
-    let plan = arguments.plan();
+    let loader = Loader::this(&common.load_cpu.to_string())?;
+    let bench = Bench { plan: arguments.plan(), launcher, loader };
     let scenarios = common.choose(&arguments.only, &Scenario::ALL, &Scenario::QUICK);
     let title = "ringlet-server beside redis-server";
     Session { common, name: "server", title, setting }
-        .run(scenarios, |scenario| scenario::run(scenario, &plan, &launcher))
+        .run(scenarios, |scenario| scenario::run(scenario, &bench))
 }

@@ -1,5 +1,5 @@
 //! Job: the measurements of the data server beside redis-server.
-//! In: a [`Plan`]. Out: rows of the report, and notes that a reader needs to judge them.
+//! In: a [`Bench`]. Out: rows of the report, and notes that a reader needs to judge them.
 //! Invariant: all servers of a scenario take turns within each round, so that the noise of a shared
 //! machine meets all of them alike; what a server did is counted for its process as a whole.
 
@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::gap::{self, Disturbance};
-use super::traffic::{KEYS, VALUE_BYTES, fill_small, get_or_set};
-use crate::compare::{Spread, Target};
+use super::traffic::{KEYS, VALUE_BYTES, fill_small};
+use super::{generators, latency};
+use crate::compare::{Spread, Target, at_turn};
 use crate::data_server::{Kind, Launcher, Server};
-use crate::load::{self, Offer};
+use crate::loader::Loader;
 use crate::process;
 use crate::redis_benchmark::Closed;
 use crate::report::Findings;
@@ -20,7 +21,8 @@ use crate::report::targets::{
     SERVER_PIPELINED, SERVER_PIPELINED_TWO, SERVER_PLAIN, SERVER_PLAIN_TWO,
 };
 
-const CLIENTS: usize = 50;
+/// Connections of all loads but those that fill or probe.
+pub const CLIENTS: usize = 50;
 /// What a freshly started server gets to come to rest.
 pub const SETTLE: Duration = Duration::from_secs(1);
 
@@ -31,7 +33,7 @@ pub struct Plan {
     pub rounds: usize,
     /// Rounds of the scenarios that insert millions of keys.
     pub long_rounds: usize,
-    /// Requests of one closed-loop measurement without pipelining; ten times at depth 16.
+    /// Requests of one closed-loop measurement without pipelining; eight times as many at depth 16.
     pub requests: u64,
     /// Seconds of one latency measurement.
     pub latency_seconds: u64,
@@ -42,9 +44,42 @@ pub struct Plan {
     /// Seconds of idling in each round.
     pub idle_seconds: u64,
     /// Shares of Redis's closed-loop throughput that are offered to all for latencies.
-    pub offered_shares: [f64; 2],
+    pub offered_shares: Vec<f64>,
+    /// Servers whose gaps are watched: the first of [`KINDS`].
+    pub gap_kinds: usize,
     /// A field of INFO in which the server under test tells its own longest loop pass.
     pub pause_field: Option<String>,
+}
+
+impl Plan {
+    /// Requests of one closed-loop measurement at that depth.
+    pub fn requests_at(&self, pipeline: usize) -> u64 {
+        if pipeline == 1 { self.requests } else { self.requests * 8 }
+    }
+}
+
+/// What the scenarios measure with.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// How much is measured.
+    pub plan: Plan,
+    /// Starts the servers.
+    pub launcher: Launcher,
+    /// Makes load.
+    pub loader: Loader,
+}
+
+impl Bench {
+    /// Starts servers, and tells their command lines.
+    ///
+    /// # Errors
+    /// One cannot be started.
+    pub fn start(&self, kinds: &[Kind], findings: &mut Findings) -> io::Result<Vec<Server>> {
+        let servers =
+            kinds.iter().map(|&kind| self.launcher.start(kind)).collect::<Result<Vec<_>, _>>()?;
+        findings.commands.extend(servers.iter().map(Server::command));
+        Ok(servers)
+    }
 }
 
 /// The scenarios, by the names that `--only` takes.
@@ -60,13 +95,17 @@ pub enum Scenario {
     Expire,
     /// CPU of an idle server.
     Idle,
+    /// The load generator beside redis-benchmark.
+    Generators,
 }
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 5] = [Self::Cpu, Self::Latency, Self::Insert, Self::Expire, Self::Idle];
+    pub const ALL: [Self; 6] =
+        [Self::Cpu, Self::Latency, Self::Insert, Self::Expire, Self::Idle, Self::Generators];
     /// What `--quick` measures: all that the table of targets asks for, and what is quick.
-    pub const QUICK: [Self; 4] = [Self::Cpu, Self::Latency, Self::Insert, Self::Idle];
+    pub const QUICK: [Self; 5] =
+        [Self::Cpu, Self::Latency, Self::Insert, Self::Idle, Self::Generators];
 }
 
 /// How a row names the server with that many shards.
@@ -78,31 +117,33 @@ pub fn shards(count: usize) -> &'static str {
 pub const ONE_SHARD: Kind = Kind::Ringlet { shards: 1 };
 /// The server under test on two cores, which share the CPU of the servers.
 pub const TWO_SHARDS: Kind = Kind::Ringlet { shards: 2 };
+/// The servers in the order of all figures: the peer, then those under test.
+pub const KINDS: [Kind; 3] = [Kind::Redis, ONE_SHARD, TWO_SHARDS];
+/// Their names in plots and notes.
+pub const SYSTEMS: [&str; 3] = ["Redis", "Ringlet, 1 shard", "Ringlet, 2 shards"];
 
 /// Measures one scenario.
 ///
 /// # Errors
 /// A server or a tool that cannot be started or breaks off; never a slow one.
-pub fn run(scenario: Scenario, plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
+pub fn run(scenario: Scenario, bench: &Bench) -> io::Result<Findings> {
     match scenario {
-        Scenario::Cpu => cpu(plan, launcher),
-        Scenario::Latency => latency(plan, launcher),
-        Scenario::Insert => gap::run(plan, launcher, Disturbance::Insert),
-        Scenario::Expire => gap::run(plan, launcher, Disturbance::Expire),
-        Scenario::Idle => idle(plan, launcher),
+        Scenario::Cpu => cpu(bench),
+        Scenario::Latency => latency::run(bench),
+        Scenario::Insert => gap::run(bench, Disturbance::Insert),
+        Scenario::Expire => gap::run(bench, Disturbance::Expire),
+        Scenario::Idle => idle(bench),
+        Scenario::Generators => generators::run(bench),
     }
 }
 
 /// CPU time per request in microseconds, closed loop.
-fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
-    let servers = [Kind::Redis, ONE_SHARD, TWO_SHARDS]
-        .map(|kind| launcher.start(kind))
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
-    for server in &servers {
-        fill_small(server)?;
-    }
+fn cpu(bench: &Bench) -> io::Result<Findings> {
     let mut findings = Findings::default();
+    let servers = bench.start(&KINDS, &mut findings)?;
+    for server in &servers {
+        fill_small(&bench.loader, server)?;
+    }
     let goals =
         [(1, [SERVER_PLAIN, SERVER_PLAIN_TWO]), (16, [SERVER_PIPELINED, SERVER_PIPELINED_TWO])];
     for (pipeline, goals) in goals {
@@ -111,16 +152,15 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
                 asked: &["-t", test],
                 clients: CLIENTS,
                 pipeline,
-                requests: if pipeline == 1 { plan.requests } else { plan.requests * 8 },
+                requests: bench.plan.requests_at(pipeline),
                 value_bytes: VALUE_BYTES,
                 keys: KEYS,
             };
             let mut figures = vec![Vec::new(); servers.len()];
             let mut throughput = vec![Vec::new(); servers.len()];
-            for round in 0..plan.rounds {
-                // Who begins changes from round to round.
-                for turn in 0..servers.len() {
-                    let index = (round + turn) % servers.len();
+            findings.commands.extend(servers.iter().map(|server| closed.line(server.address)));
+            for round in 0..bench.plan.rounds {
+                for index in at_turn(round, servers.len()) {
                     let pid = servers[index].pid();
                     let before = process::cpu_time(pid)?;
                     throughput[index].push(closed.run(servers[index].address)? / 1000.0);
@@ -152,80 +192,10 @@ fn cpu(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
     Ok(findings)
 }
 
-/// Latency percentiles at a rate that is the same for both.
-fn latency(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
-    let kinds = [Kind::Redis, ONE_SHARD, TWO_SHARDS];
-    let servers =
-        kinds.map(|kind| launcher.start(kind)).into_iter().collect::<Result<Vec<_>, _>>()?;
-    for server in &servers {
-        fill_small(server)?;
-    }
-    let closed = Closed {
-        asked: &["-t", "get"],
-        clients: CLIENTS,
-        pipeline: 1,
-        requests: plan.requests,
-        value_bytes: VALUE_BYTES,
-        keys: KEYS,
-    };
-    let most = closed.run(servers[0].address)?;
-    let mut findings = Findings::default();
-    for share in plan.offered_shares {
-        latency_at((most * share).round(), share, plan, &servers, &mut findings)?;
-    }
-    Ok(findings)
-}
-
-/// Latency percentiles at `rate` requests per second, which is that `share` of the peer's most.
-fn latency_at(
-    rate: f64,
-    share: f64,
-    plan: &Plan,
-    servers: &[Server],
-    findings: &mut Findings,
-) -> io::Result<()> {
-    const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
-    let mut figures = vec![vec![Vec::new(); QUANTILES.len()]; servers.len()];
-    let mut lateness = load::histogram();
-    for round in 0..plan.rounds {
-        for turn in 0..servers.len() {
-            let index = (round + turn) % servers.len();
-            let mut encode = get_or_set;
-            let offer =
-                Offer { rate, connections: CLIENTS, random_gaps: true, encode: &mut encode };
-            let time = Duration::from_secs(plan.latency_seconds);
-            let outcome = load::run(servers[index].destination(), time, Some(offer), None)?;
-            outcome.refuse_errors()?;
-            lateness.add(&outcome.lateness).map_err(io::Error::other)?;
-            for (figures, (_, quantile)) in figures[index].iter_mut().zip(QUANTILES) {
-                figures.push(outcome.latency.value_at_quantile(quantile) as f64 / 1000.0);
-            }
-        }
-    }
-    for own in 1..servers.len() {
-        for (at, (name, _)) in QUANTILES.iter().enumerate() {
-            let target = if own == 1 && *name == "p99" { Target::Ratio(1.0) } else { Target::None };
-            let name = format!("latency {name} at {rate:.0} requests/s, {}", shards(own));
-            findings.row(&name, "us", &figures[0][at], &figures[own][at], target);
-        }
-    }
-    findings.notes.push(format!(
-        "Latency: open loop, half GET and half SET over {CLIENTS} connections at random (exponential) \
-         gaps, {:.0} % of what Redis reached in a closed loop; counted from the intended time of \
-         sending. The generator itself was late by {:.0} us at p50 and {:.0} us at p99.",
-        share * 100.0,
-        lateness.value_at_quantile(0.5) as f64 / 1000.0,
-        lateness.value_at_quantile(0.99) as f64 / 1000.0,
-    ));
-    Ok(())
-}
-
 /// CPU time of servers that nobody asks anything, in percent of one CPU.
-fn idle(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
-    let servers = [Kind::Redis, ONE_SHARD, TWO_SHARDS]
-        .map(|kind| launcher.start(kind))
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
+fn idle(bench: &Bench) -> io::Result<Findings> {
+    let (plan, mut findings) = (&bench.plan, Findings::default());
+    let servers = bench.start(&KINDS, &mut findings)?;
     thread::sleep(SETTLE);
     let mut figures = vec![Vec::new(); servers.len()];
     for _ in 0..plan.rounds {
@@ -239,7 +209,6 @@ fn idle(plan: &Plan, launcher: &Launcher) -> io::Result<Findings> {
             figures.push(used / elapsed * 100.0);
         }
     }
-    let mut findings = Findings::default();
     for own in [1, 2] {
         let name = format!("idle server, {}, over {} s", shards(own), plan.idle_seconds);
         findings.row(&name, "% of a CPU", &figures[0], &figures[own], Target::Figure(1.0));
