@@ -68,6 +68,12 @@ pub fn tree(pid: u32) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
+/// Whether a process is gone, or only its parent has not heard of its end yet.
+pub fn has_ended(pid: u32) -> bool {
+    let state = |text: &str| fields(text)?.next().map(|state| matches!(state, "Z" | "X"));
+    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |text| state(&text) == Some(true))
+}
+
 /// CPU time of some processes, and of the children of theirs that have ended.
 ///
 /// # Errors
@@ -213,12 +219,14 @@ mod tests {
         let mut said = [0; 5];
         child.stdout.as_mut().expect("piped").read_exact(&mut said).expect("it says done");
         let pids = tree(child.id()).expect("/proc");
+        assert!(!pids.iter().any(|pid| has_ended(*pid)), "they wait for us");
         assert_eq!((pids.len(), pids[0]), (2, child.id()));
         let alone = cpu_time(child.id()).expect("it lives").total();
         let all = cpu_time_of_all(&pids).expect("they live");
         assert!(all > alone, "{all:?} of all, {alone:?} of the parent");
         drop(child.stdin.take());
         child.wait().expect("it ends");
+        assert!(pids.iter().all(|pid| has_ended(*pid)));
     }
 
     #[test]

@@ -45,11 +45,14 @@ pub struct PerRequest {
 /// # Errors
 /// Why none does: they are not installed or not permitted.
 pub fn find_tool() -> Result<Tool, String> {
-    let perf = refusal("perf", &["stat", "-e", SYSTEM_CALLS, "true"]);
-    let Some(perf) = perf else { return Ok(Tool::Perf) };
-    let strace = refusal("strace", &["-c", "-f", "true"]);
-    let Some(strace) = strace else { return Ok(Tool::Strace) };
-    Err(format!("perf: {perf}; strace: {strace}"))
+    let mut refusals = Vec::new();
+    for tool in [Tool::Perf, Tool::Strace] {
+        match tool.refusal() {
+            None => return Ok(tool),
+            Some(why) => refusals.push(format!("{}: {why}", tool.name())),
+        }
+    }
+    Err(refusals.join("; "))
 }
 
 /// Why a program does not do something, or `None` if it does.
@@ -71,6 +74,14 @@ impl Tool {
         match self {
             Self::Perf => "perf",
             Self::Strace => "strace",
+        }
+    }
+
+    /// Why it does not work here, or `None` if it does.
+    pub fn refusal(self) -> Option<String> {
+        match self {
+            Self::Perf => refusal(self.name(), &["stat", "-e", SYSTEM_CALLS, "true"]),
+            Self::Strace => refusal(self.name(), &["-c", "-f", "true"]),
         }
     }
 

@@ -67,7 +67,7 @@ impl Fake {
         Self { folder }
     }
 
-    fn program(&self) -> Loader {
+    fn loader(&self) -> Loader {
         let script = self.folder.join("load.sh").display().to_string();
         Loader { program: vec!["sh".to_owned(), script], cpus: "0".to_owned() }
     }
@@ -110,7 +110,7 @@ fn all_rows<'a>(report: &'a Report, part: &str) -> Vec<&'a crate::compare::Row> 
 fn two_servers_are_compared_in_turns_and_reported() {
     let fake = Fake::new("two");
     let scenario = scenario::parse(TWO_SERVERS).expect("a scenario");
-    let report = compare(&scenario, None, &fake.program()).expect("measured");
+    let report = compare(&scenario, None, &fake.loader()).expect("measured");
 
     // Three rounds, and one with a tracer where there is one; the other server begins the second round.
     let log = fake.log();
@@ -163,7 +163,7 @@ fn a_load_that_fails_is_a_note_and_no_figure() {
     let text =
         TWO_SERVERS.replace("fast {address}", "failed x").replace("rounds = 3", "rounds = 1");
     let scenario = scenario::parse(&text).expect("a scenario");
-    let report = compare(&scenario, None, &fake.program()).expect("measured");
+    let report = compare(&scenario, None, &fake.loader()).expect("measured");
     assert!(report.rows.is_empty(), "{:?}", report.rows);
     let notes: Vec<&String> = report.notes.iter().filter(|note| note.contains("FAILED")).collect();
     assert!(
@@ -184,7 +184,7 @@ fn what_cannot_be_started_is_told_before_anything_is_measured() {
         ),
     ] {
         let scenario = scenario::parse(&TWO_SERVERS.replace(old, new)).expect("a scenario");
-        let error = compare(&scenario, None, &fake.program()).expect_err(new).to_string();
+        let error = compare(&scenario, None, &fake.loader()).expect_err(new).to_string();
         assert!(error.starts_with(told), "{error}");
         assert!(!fake.folder.join("log").exists(), "the load was started");
     }
@@ -213,10 +213,37 @@ fn all_processes_of_a_system_have_ended_with_it() {
         assert!(running.used().expect("they live").resident_bytes > 1 << 20);
         drop(running);
         for pid in pids {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+            assert!(crate::process::has_ended(pid), "{pid}");
         }
     }
+}
+
+#[test]
+fn every_tool_that_may_count_counts_what_the_server_does() {
+    let fake = Fake::new("tools");
+    let scenario = scenario::parse(TWO_SERVERS).expect("a scenario");
+    let host = systems::Host::new().expect("a folder");
+    let redis = host.install(&scenario.systems[0], &template::Names::default()).expect("redis");
+    for tool in [syscalls::Tool::Perf, syscalls::Tool::Strace] {
+        if let Some(why) = tool.refusal() {
+            println!("{}: {why}", tool.name());
+            continue;
+        }
+        let running = redis.start().expect("it serves");
+        let pids = running.pids().expect("/proc");
+        let arguments = ["slow".to_owned(), redis.address.to_string()];
+        let counted = tool.count(&pids, &fake.loader(), &arguments, host.folder());
+        let counted = counted.unwrap_or_else(|error| panic!("{}: {error}", tool.name()));
+        let calls = counted.system_calls.expect("they are counted");
+        // 20 000 times read and write, and waiting, for 2000 requests; the start is not in it.
+        assert!((20.0..60.0).contains(&calls), "{}: {calls}", tool.name());
+    }
+}
+
+#[test]
+fn the_server_s_time_is_for_the_requests_of_the_warm_up_too() {
+    assert_eq!(rounds::answered(&outcome(1.0)), 2000);
+    assert_eq!(rounds::answered(&Outcome { seconds: Vec::new(), ..outcome(1.0) }), 1000);
 }
 
 #[test]

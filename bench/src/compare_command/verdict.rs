@@ -112,7 +112,12 @@ impl fmt::Display for Verdict {
         match self.word {
             Word::Better => write!(f, "better by {:.1} %", percent.abs())?,
             Word::Worse => write!(f, "worse by {:.1} %", percent.abs())?,
-            Word::Equal => f.write_str("equal (difference inside the spread)")?,
+            Word::Equal => match self.interval {
+                Some((low, high)) if low > 1.0 || high < 1.0 => {
+                    write!(f, "equal (less than {LEAST_PERCENT} %)")?;
+                }
+                _ => f.write_str("equal (difference inside the spread)")?,
+            },
             Word::TooFewRounds => {
                 let rounds = self.rounds;
                 return write!(
@@ -168,6 +173,7 @@ mod tests {
         assert_eq!(text(&[(10.0, 8.0); 3]), "better by 20.0 % [-20.0 to -20.0 %]");
         assert_eq!(text(&[(8.0, 10.0); 3]), "worse by 25.0 % [+25.0 to +25.0 %]");
         assert_eq!(text(&[(8.0, 10.0)]), "+25.0 %, no verdict from 1 of 3 rounds");
+        assert!(text(&[(1.0, 1.004); 3]).starts_with("equal (less than 1 %) ["));
         assert!(text(&[(1.0, 1.0); 3]).starts_with("equal (difference inside the spread) ["));
     }
 

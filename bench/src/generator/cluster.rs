@@ -63,10 +63,15 @@ fn read_values(stream: &mut TcpStream, count: usize) -> std::io::Result<Vec<Valu
             values.push(value);
             continue;
         }
-        match stream.read(&mut chunk)? {
-            0 => return Err(Error::new(ErrorKind::UnexpectedEof, "the server closed")),
-            _ if answer.len() > ANSWER_BYTES_MAX => return Err(Error::other("too long an answer")),
-            count => answer.extend_from_slice(&chunk[..count]),
+        match stream.read(&mut chunk) {
+            Ok(0) => return Err(Error::new(ErrorKind::UnexpectedEof, "the server closed")),
+            Ok(_) if answer.len() > ANSWER_BYTES_MAX => {
+                return Err(Error::other("too long an answer"));
+            }
+            Ok(count) => answer.extend_from_slice(&chunk[..count]),
+            // A read with a timeout is not taken up again after a stop of the process (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(values)

@@ -25,6 +25,7 @@ use std::time::SystemTime;
 
 use clap::error::ErrorKind;
 use hdrhistogram::serialization::V2DeflateSerializer;
+use ringlet_runtime::preflight;
 use ringlet_runtime::signals::{HangUp, Signals};
 
 pub use self::options::Arguments;
@@ -54,7 +55,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let command = command_line::repeating(&words, seed);
     let stop = Arc::new(AtomicBool::new(false));
-    let result = stop_at_signals(&stop).and_then(|()| {
+    let result = preflight().and_then(|()| stop_at_signals(&stop)).and_then(|()| {
         let mut files = Files::create(arguments)?;
         let outcome = Job::prepare(arguments, talk, command, &stop)?.outcome(&mut files)?;
         files.write(arguments, &outcome)?;
@@ -62,7 +63,14 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     });
     let is_stopped = stop.load(Ordering::Relaxed);
     match result {
-        Ok(outcome) => ExitCode::from(exit_code(&outcome, is_stopped)),
+        Ok(outcome) => {
+            if let Ended::Failed(reason) = &outcome.ended
+                && !arguments.output.is_read_by_people()
+            {
+                eprintln!("ringlet-bench: {reason}");
+            }
+            ExitCode::from(exit_code(&outcome, is_stopped))
+        }
         Err(error) => {
             eprintln!("ringlet-bench: {error}");
             ExitCode::from(if is_stopped { INTERRUPTED } else { 1 })
@@ -72,6 +80,15 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn usage() -> clap::Command {
     <Arguments as clap::Args>::augment_args(clap::Command::new("ringlet-bench load"))
+}
+
+/// The generator needs what the servers need, and as many descriptors as it may have.
+fn preflight() -> Result<(), String> {
+    let report = preflight::check();
+    if report.is_ok() {
+        return Ok(());
+    }
+    Err(format!("this machine lacks what load takes:\n{report}"))
 }
 
 /// Lets SIGINT, SIGTERM and SIGHUP end the run in good order, with its report.

@@ -213,3 +213,10 @@ pub struct Output {
     #[arg(long)]
     pub no_progress: bool,
 }
+
+impl Output {
+    /// Whether the report goes to people at once, and not into a file or a program.
+    pub fn is_read_by_people(&self) -> bool {
+        self.format == Format::Human && self.output.is_none()
+    }
+}
