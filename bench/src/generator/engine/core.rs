@@ -16,7 +16,9 @@ use super::link_table::LinkTable;
 use super::shared::{CoreReport, Message, Shared};
 use super::stream::{Stream, Turn};
 use crate::generator::outcome::Ended;
-use crate::generator::plan::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT};
+use crate::generator::plan::{
+    CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT, UNSENT_BYTES_MAX,
+};
 use crate::generator::traffic::Traffic;
 
 /// Sends that are handed to the kernel together.
@@ -39,6 +41,8 @@ pub struct Core<T> {
     /// Connections with something to send.
     dirty: Vec<usize>,
     turns: Vec<Turn>,
+    /// Bytes of requests that the kernel has not taken.
+    unsent_bytes: usize,
     /// Connections that carry requests.
     ready: usize,
     /// Nanoseconds of the monotonic clock at which the load began.
@@ -70,6 +74,7 @@ impl<T: Traffic> Core<T> {
             links,
             dirty: Vec::new(),
             turns: Vec::new(),
+            unsent_bytes: 0,
             ready: 0,
             start_ns: 0,
             last_reply_ns: 0,
@@ -212,10 +217,18 @@ impl<T: Traffic> Core<T> {
                 let asked = stream.traffic.draw();
                 let place = self.links.place(index, turn.client, usize::from(asked.node));
                 let connection = self.links.at(place);
-                if connection.output.is_empty() {
+                let length = connection.output.len();
+                if length == 0 {
                     self.dirty.push(place);
                 }
                 connection.ask(&mut stream.traffic, asked, turn.intended_ns);
+                self.unsent_bytes += connection.output.len() - length;
+                if self.unsent_bytes > UNSENT_BYTES_MAX {
+                    return Err(format!(
+                        "the server does not keep up: more than {UNSENT_BYTES_MAX} bytes of requests \
+                         wait until it takes them; ask for less at once"
+                    ));
+                }
             }
         }
         Ok(())
@@ -283,6 +296,8 @@ impl<T: Traffic> Core<T> {
                 None => self.ring.close(socket),
             },
             Event::Sent { socket, data, result } => {
+                // Greetings have not been counted.
+                self.unsent_bytes = self.unsent_bytes.saturating_sub(data.len());
                 if let Some(place) = self.links.find(socket) {
                     result.map_err(|errno| self.lost(place, &errno.to_string(), "send to"))?;
                     let connection = self.links.at(place);

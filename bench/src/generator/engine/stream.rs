@@ -145,7 +145,9 @@ impl<T: Traffic> Stream<T> {
             }
             Clock::Open(schedule) if !self.waiting.is_empty() => {
                 let pipelines = self.traffic.pipelines();
+                // A rate that nobody could make would else fill the memory in one turn.
                 while self.left > 0
+                    && self.outstanding + self.backlog.len() <= OUTSTANDING_MAX
                     && let Some(intended_ns) = schedule.take_due(now_ns, self.end_ns)
                 {
                     self.left -= 1;
@@ -172,7 +174,8 @@ impl<T: Traffic> Stream<T> {
         let waiting = self.outstanding + self.backlog.len();
         if waiting > OUTSTANDING_MAX {
             return Err(format!(
-                "the server does not keep up: {waiting} requests wait for their replies; lower --rate"
+                "the server does not keep up: more than {OUTSTANDING_MAX} requests wait for their \
+                 replies; lower --rate"
             ));
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Watch, run};
 use crate::generator::outcome::{Ended, Interval, Outcome};
-use crate::generator::plan::{Gaps, Limit, Pace, Plan, StreamPlan};
+use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 use crate::generator::traffic::{Answer, Asked, Judged, Seat, Traffic};
 
 /// Asks with lines that hold the number of the server, and wants them back.
@@ -21,6 +21,8 @@ struct Lines {
     drawn: u64,
     pipelines: bool,
     greets: bool,
+    /// Bytes that each request is longer.
+    padding: usize,
 }
 
 impl Traffic for Lines {
@@ -45,6 +47,7 @@ impl Traffic for Lines {
     }
 
     fn encode(&mut self, asked: &Asked, output: &mut Vec<u8>) {
+        output.extend(std::iter::repeat_n(b' ', self.padding));
         output.extend_from_slice(format!("n{}\n", asked.node).as_bytes());
     }
 
@@ -128,6 +131,7 @@ fn lines(nodes: usize) -> impl Fn(Seat) -> Lines + Send + Clone {
         drawn: 0,
         pipelines: true,
         greets: true,
+        padding: 0,
     }
 }
 
@@ -331,4 +335,25 @@ fn a_bystander_is_measured_by_itself() {
     assert_eq!(outcome.total.requests, 2000);
     let probe = outcome.probe.expect("a bystander");
     assert!(probe.requests > 0 && probe.refused == 0);
+}
+
+#[test]
+fn what_waits_for_a_server_is_bounded() {
+    // A rate that no machine makes: the first look at the clock finds millions of requests due.
+    let outcome = measure(&plan(serve(echo), open(1e12), 1)).expect("a part of a run");
+    let Ended::Failed(problem) = outcome.ended else { panic!("{:?}", outcome.ended) };
+    assert!(problem.contains("does not keep up"), "{problem}");
+    assert!(outcome.unanswered <= (OUTSTANDING_MAX + 1) as u64, "{}", outcome.unanswered);
+    // Large requests that nobody takes.
+    let address = serve(|_, _, _| {
+        thread::sleep(Duration::from_secs(3600));
+        false
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let large = |seat| Lines { greets: false, padding: 8 << 20, ..lines(1)(seat) };
+    let mut plan = plan(address, open(10_000.0), 3);
+    plan.limit = Limit::Time(Duration::from_secs(3600));
+    let outcome = run(&plan, String::new(), large, &mut Seen::default(), &stop).expect("a run");
+    let Ended::Failed(problem) = outcome.ended else { panic!("{:?}", outcome.ended) };
+    assert!(problem.contains("bytes of requests wait"), "{problem}");
 }
