@@ -356,7 +356,9 @@ impl<T: Traffic> Core<T> {
         if replies > 0 {
             self.last_reply_ns = now_ns;
             stream.answered(connection.client, replies);
-            if closes || self.plan.reconnects {
+            // Of requests that were sent together, the last reply ends the connection.
+            let is_used_up = self.plan.reconnects && connection.outstanding.is_empty();
+            if closes || is_used_up {
                 self.replace(place, closes)?;
             }
         }

@@ -91,7 +91,7 @@ where
             let stream = |stream_plan, place, is_probe| {
                 let (core, cores) = place;
                 let traffic = traffic(Seat { core, cores, is_probe });
-                Stream::new(stream_plan, limit_of(&plan, is_probe), plan.warm_up, place, traffic)
+                Stream::new(&plan, stream_plan, limit_of(&plan, is_probe), place, traffic)
             };
             let mut streams = vec![stream(&plan.stream, (core, cores), false)];
             if let Some(probe) = plan.probe.as_ref().filter(|_| core == 0) {

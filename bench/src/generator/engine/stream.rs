@@ -4,11 +4,10 @@
 //! every intended time, whatever the clients wait for.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::pace::Schedule;
 use super::recorder::Recorder;
-use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, StreamPlan};
+use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 use crate::generator::traffic::Traffic;
 
 /// When the clients of a stream ask.
@@ -34,6 +33,8 @@ pub struct Stream<T> {
     /// What is seen.
     pub recorder: Recorder,
     clock: Clock,
+    /// Whether a client of an open loop asks again before its reply has come.
+    pipelines: bool,
     /// Requests without reply, by client.
     waiting: Vec<usize>,
     /// Requests without reply of all clients.
@@ -58,26 +59,28 @@ pub fn share(count: u64, core: usize, cores: usize) -> u64 {
 }
 
 impl<T: Traffic> Stream<T> {
-    /// The part of `core` of a stream.
+    /// The part of `core` of a stream of `plan`. A connection that carries one request only leaves
+    /// nothing to pipeline.
     pub fn new(
-        plan: &StreamPlan,
+        plan: &Plan,
+        stream: &StreamPlan,
         limit: Limit,
-        warm_up: Duration,
         (core, cores): (usize, usize),
         traffic: T,
     ) -> Self {
-        let clients = share(plan.clients as u64, core, cores) as usize;
-        let warm_up_ns = warm_up.as_nanos() as u64;
+        let clients = share(stream.clients as u64, core, cores) as usize;
+        let warm_up_ns = plan.warm_up.as_nanos() as u64;
         let (left, end_ns) = match limit {
             Limit::Time(time) => (u64::MAX, warm_up_ns.saturating_add(time.as_nanos() as u64)),
             Limit::Requests(count) => (share(count, core, cores), u64::MAX),
         };
-        let clock = match plan.pace {
+        let clock = match stream.pace {
             Pace::Closed { pipeline } => Clock::Closed { pipeline: pipeline.max(1) },
             Pace::Open { rate, gaps } => Clock::Open(Schedule::new(rate, gaps, core, cores)),
         };
         Self {
             recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),
+            pipelines: traffic.pipelines() && !plan.reconnects,
             traffic,
             clock,
             waiting: vec![0; clients],
@@ -144,14 +147,13 @@ impl<T: Traffic> Stream<T> {
                 }
             }
             Clock::Open(schedule) if !self.waiting.is_empty() => {
-                let pipelines = self.traffic.pipelines();
                 // A rate that nobody could make would else fill the memory in one turn.
                 while self.left > 0
                     && self.outstanding + self.backlog.len() <= OUTSTANDING_MAX
                     && let Some(intended_ns) = schedule.take_due(now_ns, self.end_ns)
                 {
                     self.left -= 1;
-                    if !pipelines {
+                    if !self.pipelines {
                         self.backlog.push_back(intended_ns);
                         continue;
                     }
@@ -185,7 +187,7 @@ impl<T: Traffic> Stream<T> {
     pub fn answered(&mut self, client: usize, count: usize) {
         self.outstanding -= count;
         self.waiting[client] -= count;
-        let waits_for_all = !self.is_open() || !self.traffic.pipelines();
+        let waits_for_all = !self.is_open() || !self.pipelines;
         if count > 0 && self.waiting[client] == 0 && waits_for_all {
             self.idle.push_back(client);
         }

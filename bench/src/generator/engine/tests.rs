@@ -305,6 +305,18 @@ fn a_client_whose_connection_ends_takes_another() {
     assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 100));
     let greetings = connections.load(Ordering::Relaxed) - 100;
     assert!((100..=102).contains(&greetings), "{greetings} greetings");
+    // An open loop waits for a connection then, and replies that come one by one end none too early.
+    let slow = |number, line: &str, stream: &mut TcpStream| {
+        thread::sleep(Duration::from_millis(1));
+        echo(number, line, stream)
+    };
+    for pace in [open(10_000.0), Pace::Closed { pipeline: 5 }] {
+        let mut fresh = plan(serve(slow), pace, 2);
+        fresh.reconnects = true;
+        fresh.limit = Limit::Requests(100);
+        let outcome = measure(&fresh).expect("a run");
+        assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 100));
+    }
 }
 
 #[test]
