@@ -228,7 +228,7 @@ pub struct Outcome {
     pub lateness: Latencies,
     /// Longest time between two passes of a core's loop, in microseconds: the generator's own pauses.
     pub own_pause_max_us: f64,
-    /// Requests that were sent and never answered.
+    /// Requests that were sent, or meant to be, and never answered.
     pub unanswered: u64,
     /// Errors by their text, with how often each came; the rest, if there are too many kinds, as
     /// "others".

@@ -148,7 +148,7 @@ impl<T: Traffic> Core<T> {
             self.hand_out_interval(now_ns, sink);
             if self.shared.is_stopped() && !is_interrupted {
                 is_interrupted = true;
-                self.streams.iter_mut().for_each(|stream| stream.end_at(now_ns));
+                self.streams.iter_mut().for_each(|stream| stream.break_off(now_ns));
             }
             self.ask(now_ns)?;
             let (outstanding, has_sent_all) = self.progress(now_ns);
@@ -419,7 +419,8 @@ impl<T: Traffic> Core<T> {
 
     fn report(mut self, ended: Ended) -> CoreReport {
         let finished_ns = if self.start_ns == 0 { 0 } else { self.now_ns() };
-        let unanswered = self.streams.iter().map(Stream::unanswered).sum();
+        let unanswered =
+            self.streams.iter().map(|stream| stream.unanswered() + stream.given_up).sum();
         let mut streams = self.streams.drain(..);
         let mut main = streams.next().expect("every core has its part of the load");
         let last = main.recorder.finish_interval(finished_ns, main.unanswered());

@@ -46,6 +46,8 @@ pub struct Stream<T> {
     idle: VecDeque<usize>,
     /// Intended times for which no client was idle.
     backlog: VecDeque<u64>,
+    /// Those that were never sent, since the run broke off.
+    pub given_up: u64,
     /// Requests that may still be sent, if they are counted.
     left: u64,
     /// When no more are sent, in nanoseconds since the start.
@@ -88,6 +90,7 @@ impl<T: Traffic> Stream<T> {
             next: 0,
             idle: (0..clients).collect(),
             backlog: VecDeque::new(),
+            given_up: 0,
             left,
             end_ns,
         }
@@ -103,9 +106,16 @@ impl<T: Traffic> Stream<T> {
         matches!(self.clock, Clock::Open(_))
     }
 
-    /// Sends nothing more.
+    /// Sends nothing that is meant for a time from `now_ns` on.
     pub fn end_at(&mut self, now_ns: u64) {
         self.end_ns = self.end_ns.min(now_ns);
+    }
+
+    /// Sends nothing more. What waits for a connection stays without reply: a report without it would
+    /// hide a server that stands still.
+    pub fn break_off(&mut self, now_ns: u64) {
+        self.end_at(now_ns);
+        self.given_up += self.backlog.len() as u64;
         self.backlog.clear();
     }
 
@@ -193,7 +203,7 @@ impl<T: Traffic> Stream<T> {
         }
     }
 
-    /// Requests that are meant to have been sent and are not answered.
+    /// Requests that are meant to have been sent and wait for their replies.
     pub fn unanswered(&self) -> u64 {
         (self.outstanding + self.backlog.len()) as u64
     }

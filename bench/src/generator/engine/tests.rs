@@ -338,6 +338,26 @@ fn a_signal_ends_a_run_in_good_order() {
 }
 
 #[test]
+fn what_waited_for_a_connection_when_a_signal_came_is_told() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let address = serve(move |number, line, stream| {
+        if number == 10 {
+            thread::sleep(Duration::from_millis(300));
+            flag.store(true, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(50));
+        }
+        echo(number, line, stream)
+    });
+    let mut plan = plan(address, open(1000.0), 1);
+    plan.limit = Limit::Time(Duration::from_secs(3600));
+    let one = |seat| Lines { pipelines: false, greets: false, ..lines(1)(seat) };
+    let outcome = run(&plan, String::new(), one, &mut Seen::default(), &stop).expect("a run");
+    assert_eq!(outcome.ended, Ended::Interrupted);
+    assert!(outcome.unanswered >= 250, "{} of 300", outcome.unanswered);
+}
+
+#[test]
 fn a_bystander_is_measured_by_itself() {
     let mut plan = plan(serve(echo), CLOSED, 2);
     plan.cores = 2;
