@@ -223,8 +223,9 @@ pub struct Outcome {
     pub kinds: BTreeMap<String, Figures>,
     /// The bystander's requests, if there was one.
     pub probe: Option<Figures>,
-    /// From the time at which a request was meant to be sent to when it was: the generator's own
-    /// lateness (open loop), which is part of the latency.
+    /// From the time at which a request was meant to be sent to when it was, without the time for which
+    /// the server kept its connection busy: the generator's own lateness (open loop), which is part of the
+    /// latency.
     pub lateness: Latencies,
     /// Longest time between two passes of a core's loop, in microseconds: the generator's own pauses.
     pub own_pause_max_us: f64,

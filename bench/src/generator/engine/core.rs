@@ -48,6 +48,9 @@ pub struct Core<T> {
     /// Nanoseconds of the monotonic clock at which the load began.
     start_ns: u64,
     last_reply_ns: u64,
+    /// When the pass began whose events are handled; 0 before the load. They came after it: what is late
+    /// since then may be the generator's fault.
+    pass_start_ns: u64,
     own_pause_max_ns: u64,
 }
 
@@ -78,6 +81,7 @@ impl<T: Traffic> Core<T> {
             ready: 0,
             start_ns: 0,
             last_reply_ns: 0,
+            pass_start_ns: 0,
             own_pause_max_ns: 0,
         })
     }
@@ -221,7 +225,7 @@ impl<T: Traffic> Core<T> {
                 if length == 0 {
                     self.dirty.push(place);
                 }
-                connection.ask(&mut stream.traffic, asked, turn.intended_ns);
+                connection.ask(&mut stream.traffic, asked, turn);
                 self.unsent_bytes += connection.output.len() - length;
                 if self.unsent_bytes > UNSENT_BYTES_MAX {
                     return Err(format!(
@@ -251,6 +255,7 @@ impl<T: Traffic> Core<T> {
 
     fn flush(&mut self) -> Result<(), String> {
         let mut now_ns = self.now_ns();
+        self.pass_start_ns = if self.start_ns == 0 { 0 } else { now_ns };
         let mut sends = 0;
         for place in std::mem::take(&mut self.dirty) {
             let is_closed = !self.streams[self.links.stream_of(place)].is_open();
@@ -301,6 +306,7 @@ impl<T: Traffic> Core<T> {
                 if let Some(place) = self.links.find(socket) {
                     result.map_err(|errno| self.lost(place, &errno.to_string(), "send to"))?;
                     let connection = self.links.at(place);
+                    connection.free_since_ns = self.pass_start_ns;
                     connection.give_back(data);
                     if !connection.output.is_empty() {
                         self.dirty.push(place);
@@ -334,6 +340,7 @@ impl<T: Traffic> Core<T> {
         if !connection.output.is_empty() {
             self.dirty.push(place);
         }
+        connection.free_since_ns = self.pass_start_ns;
         connection.state = if replies > 0 { State::Greeting(replies) } else { State::Ready };
         self.ready += usize::from(replies == 0);
         self.ring.start_receive(connection.socket);
@@ -355,6 +362,9 @@ impl<T: Traffic> Core<T> {
         let Brought { replies, closes } = brought;
         if replies > 0 {
             self.last_reply_ns = now_ns;
+            if stream.takes_turns() {
+                connection.free_since_ns = self.pass_start_ns;
+            }
             stream.answered(connection.client, replies);
             // Of requests that were sent together, the last reply ends the connection.
             let is_used_up = self.plan.reconnects && connection.outstanding.is_empty();

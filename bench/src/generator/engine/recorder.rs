@@ -23,7 +23,7 @@ pub struct Recorder {
     measured: Range<u64>,
     /// By the number of their kind.
     pub kinds: Vec<Figures>,
-    /// From the intended to the real time of sending.
+    /// From the intended to the real time of sending, without what connections were busy.
     pub lateness: Latencies,
     /// Requests meant for the measured time.
     pub offered: u64,
@@ -51,11 +51,13 @@ impl Recorder {
         }
     }
 
-    /// A request meant for `intended_ns` went out at `now_ns`.
-    pub fn sent(&mut self, intended_ns: u64, now_ns: u64) {
+    /// A request meant for `intended_ns` went out at `now_ns`; for `kept_ns` of that its connection was
+    /// busy.
+    pub fn sent(&mut self, intended_ns: u64, kept_ns: u64, now_ns: u64) {
         if self.measured.contains(&intended_ns) {
             self.offered += 1;
-            self.lateness.0.saturating_record(now_ns.saturating_sub(intended_ns).max(1));
+            let late_ns = now_ns.saturating_sub(intended_ns).saturating_sub(kept_ns);
+            self.lateness.0.saturating_record(late_ns.max(1));
         }
     }
 
@@ -151,7 +153,8 @@ mod tests {
     fn only_what_was_meant_for_the_measured_time_counts() {
         let mut recorder = Recorder::new(2, 100..200);
         for (intended_ns, now_ns) in [(99, 150), (100, 101), (199, 10_000), (200, 201)] {
-            recorder.sent(intended_ns, intended_ns + 3);
+            // The connection was busy for two of these five nanoseconds.
+            recorder.sent(intended_ns, 2, intended_ns + 5);
             recorder.answered(1, intended_ns, now_ns, Answer::Miss);
         }
         assert_eq!((recorder.kinds[0].requests, recorder.kinds[1].requests), (0, 2));

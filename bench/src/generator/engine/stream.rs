@@ -24,6 +24,8 @@ pub struct Turn {
     pub client: usize,
     /// When it was meant to ask.
     pub intended_ns: u64,
+    /// When the generator saw that.
+    pub handed_out_ns: u64,
 }
 
 /// One kind of load.
@@ -44,8 +46,8 @@ pub struct Stream<T> {
     /// Clients that may ask: in a closed loop those whose replies are there; in an open loop, where one
     /// connection carries one request, all that are idle.
     idle: VecDeque<usize>,
-    /// Intended times for which no client was idle.
-    backlog: VecDeque<u64>,
+    /// Intended times for which no client was idle, and when they were handed out.
+    backlog: VecDeque<(u64, u64)>,
     /// Those that were never sent, since the run broke off.
     pub given_up: u64,
     /// Requests that may still be sent, if they are counted.
@@ -106,6 +108,11 @@ impl<T: Traffic> Stream<T> {
         matches!(self.clock, Clock::Open(_))
     }
 
+    /// Whether a client has one request at a time, so that its connection is busy until the reply.
+    pub fn takes_turns(&self) -> bool {
+        !self.is_open() || !self.pipelines
+    }
+
     /// Sends nothing that is meant for a time from `now_ns` on.
     pub fn end_at(&mut self, now_ns: u64) {
         self.end_ns = self.end_ns.min(now_ns);
@@ -153,7 +160,8 @@ impl<T: Traffic> Stream<T> {
                     self.left -= count.min(self.left);
                     self.waiting[client] += count as usize;
                     self.outstanding += count as usize;
-                    turns.extend((0..count).map(|_| Turn { client, intended_ns: now_ns }));
+                    let turn = Turn { client, intended_ns: now_ns, handed_out_ns: now_ns };
+                    turns.extend((0..count).map(|_| turn));
                 }
             }
             Clock::Open(schedule) if !self.waiting.is_empty() => {
@@ -164,19 +172,19 @@ impl<T: Traffic> Stream<T> {
                 {
                     self.left -= 1;
                     if !self.pipelines {
-                        self.backlog.push_back(intended_ns);
+                        self.backlog.push_back((intended_ns, now_ns));
                         continue;
                     }
-                    turns.push(Turn { client: self.next, intended_ns });
+                    turns.push(Turn { client: self.next, intended_ns, handed_out_ns: now_ns });
                     self.waiting[self.next] += 1;
                     self.outstanding += 1;
                     self.next = (self.next + 1) % self.waiting.len();
                 }
                 while !self.backlog.is_empty()
                     && let Some(client) = self.idle.pop_front()
-                    && let Some(intended_ns) = self.backlog.pop_front()
+                    && let Some((intended_ns, handed_out_ns)) = self.backlog.pop_front()
                 {
-                    turns.push(Turn { client, intended_ns });
+                    turns.push(Turn { client, intended_ns, handed_out_ns });
                     self.waiting[client] += 1;
                     self.outstanding += 1;
                 }
@@ -197,8 +205,7 @@ impl<T: Traffic> Stream<T> {
     pub fn answered(&mut self, client: usize, count: usize) {
         self.outstanding -= count;
         self.waiting[client] -= count;
-        let waits_for_all = !self.is_open() || !self.pipelines;
-        if count > 0 && self.waiting[client] == 0 && waits_for_all {
+        if count > 0 && self.waiting[client] == 0 && self.takes_turns() {
             self.idle.push_back(client);
         }
     }

@@ -23,7 +23,12 @@ struct Lines {
     greets: bool,
     /// Bytes that each request is longer.
     padding: usize,
+    /// Stands still at the request of that number.
+    pauses_at: u64,
 }
+
+const PAUSE: Duration = Duration::from_millis(60);
+
 
 impl Traffic for Lines {
     fn pipelines(&self) -> bool {
@@ -43,6 +48,9 @@ impl Traffic for Lines {
 
     fn draw(&mut self) -> Asked {
         self.drawn += 1;
+        if self.drawn == self.pauses_at {
+            thread::sleep(PAUSE);
+        }
         Asked { node: (self.drawn % u64::from(self.nodes)) as u16, ..Asked::default() }
     }
 
@@ -132,6 +140,7 @@ fn lines(nodes: usize) -> impl Fn(Seat) -> Lines + Send + Clone {
         pipelines: true,
         greets: true,
         padding: 0,
+        pauses_at: u64::MAX,
     }
 }
 
@@ -238,6 +247,26 @@ fn without_pipelining_a_connection_has_one_request_at_a_time() {
     assert!(outcome.total.latency.max_us() > 100_000.0);
     assert!(outcome.rate < 500.0, "what was answered late was not served at the offered rate");
     assert!(most.load(Ordering::SeqCst) <= 2);
+    let late_us = outcome.lateness.quantile_us(0.5);
+    assert!(late_us < 30_000.0, "the server kept them waiting, not the generator: {late_us}");
+}
+
+#[test]
+fn a_generator_that_stands_still_is_late_by_its_own_fault() {
+    for pipelines in [true, false] {
+        let mut plan = plan(serve(echo), open(1000.0), 2);
+        plan.limit = Limit::Time(Duration::from_millis(200));
+        let stop = Arc::new(AtomicBool::new(false));
+        let pausing = move |seat| Lines { pipelines, pauses_at: 100, greets: false, ..lines(1)(seat) };
+        let outcome =
+            run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
+        let pause_us = PAUSE.as_micros() as f64;
+        assert!(outcome.total.latency.max_us() >= pause_us * 0.95, "{pipelines}");
+        assert!(outcome.lateness.max_us() >= pause_us * 0.95, "{pipelines}");
+        assert!(outcome.own_pause_max_us >= pause_us, "{pipelines}");
+        let late = outcome.lateness.0.count_between(10_000_000, u64::MAX);
+        assert!(late >= 40, "{pipelines}: {late} were late by more than 10 ms");
+    }
 }
 
 #[test]
