@@ -183,10 +183,10 @@ impl<T: Traffic> Core<T> {
             let rests = self.streams.iter().all(|stream| stream.rests_until(now_ns + REST_NS));
             let wait = if rests || has_sent_all { Wait::Block } else { Wait::Poll };
             self.pass(&mut events, wait)?;
-            if wait == Wait::Poll {
-                let pause_ns = self.now_ns() - now_ns;
-                self.own_pause_max_ns = self.own_pause_max_ns.max(pause_ns);
-            }
+            // A pass that may sleep does so for a tick at most.
+            let asleep_ns = if wait == Wait::Poll { 0 } else { u64::from(TICK_MS) * 1_000_000 };
+            let pause_ns = (self.now_ns() - now_ns).saturating_sub(asleep_ns);
+            self.own_pause_max_ns = self.own_pause_max_ns.max(pause_ns);
         }
         Ok(if is_interrupted { Ended::Interrupted } else { Ended::Complete })
     }

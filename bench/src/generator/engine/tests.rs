@@ -267,6 +267,12 @@ fn a_generator_that_stands_still_is_late_by_its_own_fault() {
         let late = outcome.lateness.0.count_between(10_000_000, u64::MAX);
         assert!(late >= 40, "{pipelines}: {late} were late by more than 10 ms");
     }
+    let mut plan = plan(serve(echo), CLOSED, 1);
+    plan.limit = Limit::Requests(200);
+    let stop = Arc::new(AtomicBool::new(false));
+    let pausing = move |seat| Lines { pauses_at: 100, greets: false, ..lines(1)(seat) };
+    let outcome = run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
+    assert!(outcome.own_pause_max_us >= PAUSE.as_micros() as f64 - 1000.0, "closed loops pause too");
 }
 
 #[test]
