@@ -142,8 +142,13 @@ impl Files {
         let text = output.format.text(outcome)?;
         match (self.report, &output.output) {
             (Some(file), Some(path)) => write_all(file, path, &text)?,
-            // A reader that is gone is no failure.
-            _ => drop(std::io::stdout().write_all(text.as_bytes())),
+            _ => match std::io::stdout().write_all(text.as_bytes()) {
+                // A reader that is gone is no failure.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    return Err(unwritable(Path::new("the report"), &error));
+                }
+                _ => {}
+            },
         }
         match (self.hgrm, &output.hgrm) {
             (Some(file), Some(path)) => write_all(file, path, &hgrm::text(&outcome.total.latency)),
