@@ -31,6 +31,8 @@ pub struct Recorder {
     pub errors: BTreeMap<String, u64>,
     /// When the last reply came that counts.
     pub last_reply_ns: u64,
+    /// By so much the first second is shorter: one of them begins where the warm-up ends.
+    missing_ns: u64,
     /// The second that runs.
     second: u64,
     running: Figures,
@@ -39,7 +41,9 @@ pub struct Recorder {
 impl Recorder {
     /// Nothing seen; requests that are meant for a time of `measured` count.
     pub fn new(kinds: usize, measured: Range<u64>) -> Self {
+        let missing_ns = (SECOND_NS - measured.start % SECOND_NS) % SECOND_NS;
         Self {
+            missing_ns,
             measured,
             kinds: vec![Figures::default(); kinds],
             lateness: Latencies::default(),
@@ -82,20 +86,25 @@ impl Recorder {
         *self.errors.entry(key).or_default() += 1;
     }
 
+    fn begin_ns(&self, second: u64) -> u64 {
+        (second * SECOND_NS).saturating_sub(self.missing_ns)
+    }
+
     /// Hands out the second that has ended by `now_ns`, if one has.
     pub fn take_interval(&mut self, now_ns: u64, outstanding: u64) -> Option<Interval> {
-        (now_ns / SECOND_NS > self.second).then(|| self.finish_interval(now_ns, outstanding))
+        (now_ns >= self.begin_ns(self.second + 1)).then(|| self.finish_interval(now_ns, outstanding))
     }
 
     /// Hands out the second that runs.
     pub fn finish_interval(&mut self, now_ns: u64, outstanding: u64) -> Interval {
         let second = self.second;
-        let start_ns = second * SECOND_NS;
+        let (start_ns, end_ns) = (self.begin_ns(second), self.begin_ns(second + 1));
         self.second += 1;
         Interval {
             second,
             is_warm_up: start_ns < self.measured.start,
-            length_s: now_ns.saturating_sub(start_ns).min(SECOND_NS) as f64 / 1e9,
+            start_s: start_ns as f64 / 1e9,
+            length_s: now_ns.min(end_ns).saturating_sub(start_ns) as f64 / 1e9,
             figures: std::mem::take(&mut self.running),
             outstanding,
         }
@@ -162,9 +171,24 @@ mod tests {
         assert_eq!(recorder.kinds[1].latency.0.max(), 9807);
         assert_eq!((recorder.offered, recorder.lateness.0.max()), (2, 3));
         assert_eq!(recorder.last_reply_ns, 10_000);
-        let interval = recorder.finish_interval(SECOND_NS / 4, 0);
-        assert_eq!((interval.figures.requests, interval.is_warm_up), (4, true));
-        assert_eq!(interval.length_s, 0.25);
+    }
+
+    #[test]
+    fn a_second_begins_where_the_warm_up_ends() {
+        let mut recorder = Recorder::new(1, SECOND_NS * 5 / 4..u64::MAX);
+        recorder.answered(0, 5, 10, Answer::Good);
+        let now_ns = SECOND_NS * 3 / 2;
+        let intervals = [
+            recorder.take_interval(now_ns, 0).expect("the rest of a second"),
+            recorder.take_interval(now_ns, 0).expect("a second of warm-up"),
+            recorder.finish_interval(now_ns, 0),
+        ];
+        assert!(recorder.take_interval(now_ns, 0).is_none());
+        let told = intervals.each_ref().map(|interval| {
+            (interval.second, interval.start_s, interval.length_s, interval.is_warm_up)
+        });
+        assert_eq!(told, [(0, 0.0, 0.25, true), (1, 0.25, 1.0, true), (2, 1.25, 0.25, false)]);
+        assert_eq!(intervals[0].figures.requests, 1);
     }
 
     #[test]
