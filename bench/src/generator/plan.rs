@@ -75,6 +75,8 @@ pub struct Plan {
     pub stream: StreamPlan,
     /// A bystander beside the load, on the first core, which is measured by itself.
     pub probe: Option<StreamPlan>,
+    /// What random times follow from.
+    pub seed: u64,
     /// What is not measured at the start.
     pub warm_up: Duration,
     /// When the load ends; the probe ends with it.

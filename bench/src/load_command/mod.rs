@@ -43,8 +43,10 @@ const INTERRUPTED: u8 = 130;
 /// Runs what the options say.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let number = |what: &str| RandomState::new().hash_one(what);
+    let mut arguments = arguments.clone();
     // Short enough to be typed.
-    let seed = arguments.keys.seed.unwrap_or_else(|| number("seed") % 1_000_000);
+    let seed = *arguments.keys.seed.get_or_insert_with(|| number("seed") % 1_000_000);
+    let arguments = &arguments;
     let talk = plan::check(arguments).and_then(|()| Talk::new(arguments, seed, number("run")));
     let talk = match talk {
         Ok(talk) => talk,

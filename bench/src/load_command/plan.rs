@@ -94,6 +94,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         probe: pace
             .probe
             .map(|rate| StreamPlan { clients: 1, pace: Pace::Open { rate, gaps: Gaps::Random } }),
+        seed: arguments.keys.seed.unwrap_or_default(),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
         limit: length.requests.map_or(Limit::Time(length.time), Limit::Requests),
         reconnects: pace.new_connections,

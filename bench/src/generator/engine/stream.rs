@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::pace::Schedule;
 use super::recorder::Recorder;
 use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
-use crate::generator::traffic::Traffic;
+use crate::generator::traffic::{Seat, Traffic};
 
 /// When the clients of a stream ask.
 #[derive(Debug)]
@@ -63,15 +63,16 @@ pub fn share(count: u64, core: usize, cores: usize) -> u64 {
 }
 
 impl<T: Traffic> Stream<T> {
-    /// The part of `core` of a stream of `plan`. A connection that carries one request only leaves
+    /// The part of a seat of a stream of `plan`. A connection that carries one request only leaves
     /// nothing to pipeline.
     pub fn new(
         plan: &Plan,
         stream: &StreamPlan,
         limit: Limit,
-        (core, cores): (usize, usize),
+        seat: Seat,
         traffic: T,
     ) -> Self {
+        let Seat { core, cores, .. } = seat;
         let clients = share(stream.clients as u64, core, cores) as usize;
         let warm_up_ns = plan.warm_up.as_nanos() as u64;
         let (left, end_ns) = match limit {
@@ -80,7 +81,10 @@ impl<T: Traffic> Stream<T> {
         };
         let clock = match stream.pace {
             Pace::Closed { pipeline } => Clock::Closed { pipeline: pipeline.max(1) },
-            Pace::Open { rate, gaps } => Clock::Open(Schedule::new(rate, gaps, core, cores)),
+            Pace::Open { rate, gaps } => {
+                // Times must not follow the keys, which are drawn from the seed itself.
+                Clock::Open(Schedule::new(rate, gaps, core, cores, seat.seed(!plan.seed)))
+            }
         };
         Self {
             recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),

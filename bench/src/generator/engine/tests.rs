@@ -110,6 +110,7 @@ fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
         cores: 1,
         stream: StreamPlan { clients, pace },
         probe: None,
+        seed: 1,
         warm_up: Duration::ZERO,
         limit: Limit::Time(Duration::from_millis(400)),
         reconnects: false,
