@@ -221,7 +221,7 @@ impl Traffic for RespTraffic {
         let line = reply.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES_MAX)]);
         let what = match form {
-            Form::Error => error_text(line.trim_start_matches('-')),
+            Form::Error => error_text(line.trim_start_matches('-'), self.slots.is_some()),
             Form::Nil | Form::Other if asked.version > 0 => format!("\"{line}\" came for +OK"),
             Form::Nil | Form::Other => match self.fault(asked, reply, form) {
                 Some(fault) => fault.text().to_owned(),
@@ -237,11 +237,10 @@ impl Traffic for RespTraffic {
 }
 
 /// An error without what differs from key to key.
-fn error_text(line: &str) -> String {
+fn error_text(line: &str, is_cluster: bool) -> String {
+    let why = if is_cluster { "its slot moved during the run" } else { "a cluster needs --cluster" };
     match line.split(' ').next().unwrap_or_default() {
-        code @ ("MOVED" | "ASK") => {
-            format!("{code}: the key belongs to another node (a cluster needs --cluster)")
-        }
+        code @ ("MOVED" | "ASK") => format!("{code}: the key belongs to another node ({why})"),
         _ => line.to_owned(),
     }
 }
