@@ -238,7 +238,8 @@ impl Traffic for RespTraffic {
 
 /// An error without what differs from key to key.
 fn error_text(line: &str, is_cluster: bool) -> String {
-    let why = if is_cluster { "its slot moved during the run" } else { "a cluster needs --cluster" };
+    let why =
+        if is_cluster { "its slot moved during the run" } else { "a cluster needs --cluster" };
     match line.split(' ').next().unwrap_or_default() {
         code @ ("MOVED" | "ASK") => format!("{code}: the key belongs to another node ({why})"),
         _ => line.to_owned(),

@@ -183,7 +183,11 @@ mod tests {
         ledger.answered(3, 3, true);
         assert_eq!(ledger.floor(3), 2, "2 may have landed after it");
         ledger.answered(3, 4, true);
-        assert_eq!(ledger.floor(3), 3, "not 4: 3 may have landed after it, but 2 was answered before");
+        assert_eq!(
+            ledger.floor(3),
+            3,
+            "not 4: 3 may have landed after it, but 2 was answered before"
+        );
     }
 
     /// What the ledger says by generations, against the whole history of each write.

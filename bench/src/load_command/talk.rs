@@ -47,10 +47,14 @@ impl Talk {
                 if arguments.redis.cluster && *database != 0 {
                     return Err("a cluster has database 0 only".to_owned());
                 }
-                if arguments.redis.cluster && arguments.redis.command.iter().any(Template::wraps_key) {
-                    return Err("in a cluster __key__ must be a word of its own, whose slot is known: \
+                if arguments.redis.cluster
+                    && arguments.redis.command.iter().any(Template::wraps_key)
+                {
+                    return Err(
+                        "in a cluster __key__ must be a word of its own, whose slot is known: \
                                 give what stands before it as --key-prefix"
-                        .to_owned());
+                            .to_owned(),
+                    );
                 }
                 Ok(Self::Redis(settings))
             }

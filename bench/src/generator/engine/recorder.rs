@@ -92,7 +92,8 @@ impl Recorder {
 
     /// Hands out the second that has ended by `now_ns`, if one has.
     pub fn take_interval(&mut self, now_ns: u64, outstanding: u64) -> Option<Interval> {
-        (now_ns >= self.begin_ns(self.second + 1)).then(|| self.finish_interval(now_ns, outstanding))
+        (now_ns >= self.begin_ns(self.second + 1))
+            .then(|| self.finish_interval(now_ns, outstanding))
     }
 
     /// Hands out the second that runs.

@@ -65,13 +65,7 @@ pub fn share(count: u64, core: usize, cores: usize) -> u64 {
 impl<T: Traffic> Stream<T> {
     /// The part of a seat of a stream of `plan`. A connection that carries one request only leaves
     /// nothing to pipeline.
-    pub fn new(
-        plan: &Plan,
-        stream: &StreamPlan,
-        limit: Limit,
-        seat: Seat,
-        traffic: T,
-    ) -> Self {
+    pub fn new(plan: &Plan, stream: &StreamPlan, limit: Limit, seat: Seat, traffic: T) -> Self {
         let Seat { core, cores, .. } = seat;
         let clients = share(stream.clients as u64, core, cores) as usize;
         let warm_up_ns = plan.warm_up.as_nanos() as u64;

@@ -29,7 +29,6 @@ struct Lines {
 
 const PAUSE: Duration = Duration::from_millis(60);
 
-
 impl Traffic for Lines {
     fn pipelines(&self) -> bool {
         self.pipelines
@@ -259,7 +258,8 @@ fn a_generator_that_stands_still_is_late_by_its_own_fault() {
         let mut plan = plan(serve(echo), open(1000.0), 2);
         plan.limit = Limit::Time(Duration::from_millis(200));
         let stop = Arc::new(AtomicBool::new(false));
-        let pausing = move |seat| Lines { pipelines, pauses_at: 100, greets: false, ..lines(1)(seat) };
+        let pausing =
+            move |seat| Lines { pipelines, pauses_at: 100, greets: false, ..lines(1)(seat) };
         let outcome =
             run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
         let pause_us = PAUSE.as_micros() as f64;
@@ -274,7 +274,10 @@ fn a_generator_that_stands_still_is_late_by_its_own_fault() {
     let stop = Arc::new(AtomicBool::new(false));
     let pausing = move |seat| Lines { pauses_at: 100, greets: false, ..lines(1)(seat) };
     let outcome = run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
-    assert!(outcome.own_pause_max_us >= PAUSE.as_micros() as f64 - 1000.0, "closed loops pause too");
+    assert!(
+        outcome.own_pause_max_us >= PAUSE.as_micros() as f64 - 1000.0,
+        "closed loops pause too"
+    );
 }
 
 #[test]
