@@ -153,6 +153,17 @@ fn what_cannot_begin_prints_no_outcome() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_1() {
+    let (address, _commands) = server(ok);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let mut command = load(address, "--requests 10 --connections 1");
+    let output = command.stdout(full).output().expect("a run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the report"), "{said}");
+}
+
+#[test]
 fn a_fill_sets_each_key_once_before_the_run() {
     let (address, commands) = server(ok);
     let options = "--fill --keys 50 --requests 20 --ratio 0:1 --connections 3 --threads 2";

@@ -125,17 +125,18 @@ impl RespTraffic {
     /// What is wrong with a checked reply that is no error.
     fn fault(&self, asked: &Asked, reply: &[u8], form: Form) -> Option<Fault> {
         let ledger = self.ledger.as_ref()?;
-        if asked.floor == 0 || form == Form::Nil && self.keys_expire {
-            return None;
-        }
         if form == Form::Nil {
-            return Some(Fault::Missing);
+            return (asked.floor > 0 && !self.keys_expire).then_some(Fault::Missing);
         }
         let version = match resp::bulk(reply) {
             Some(value) => self.values.version(asked.key, value),
             None => Err(Fault::Foreign),
         };
-        version.and_then(|version| ledger.check(asked.key, asked.floor, version)).err()
+        match version.and_then(|version| ledger.check(asked.key, asked.floor, version)).err() {
+            // From before the run.
+            Some(Fault::Foreign) if asked.floor == 0 => None,
+            fault => fault,
+        }
     }
 }
 
@@ -208,7 +209,7 @@ impl Traffic for RespTraffic {
             if answer != Answer::Refused {
                 answer = if reply == b"+OK\r\n" { Answer::Good } else { Answer::Wrong };
             }
-            ledger.answered(asked.key, answer == Answer::Good);
+            ledger.answered(asked.key, asked.version, answer == Answer::Good);
         } else if answer != Answer::Refused && self.fault(asked, reply, found.form).is_some() {
             answer = Answer::Wrong;
         }
@@ -220,7 +221,7 @@ impl Traffic for RespTraffic {
         let line = reply.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES_MAX)]);
         let what = match form {
-            Form::Error => error_text(line.trim_start_matches('-')),
+            Form::Error => error_text(line.trim_start_matches('-'), self.slots.is_some()),
             Form::Nil | Form::Other if asked.version > 0 => format!("\"{line}\" came for +OK"),
             Form::Nil | Form::Other => match self.fault(asked, reply, form) {
                 Some(fault) => fault.text().to_owned(),
@@ -236,11 +237,11 @@ impl Traffic for RespTraffic {
 }
 
 /// An error without what differs from key to key.
-fn error_text(line: &str) -> String {
+fn error_text(line: &str, is_cluster: bool) -> String {
+    let why =
+        if is_cluster { "its slot moved during the run" } else { "a cluster needs --cluster" };
     match line.split(' ').next().unwrap_or_default() {
-        code @ ("MOVED" | "ASK") => {
-            format!("{code}: the key belongs to another node (a cluster needs --cluster)")
-        }
+        code @ ("MOVED" | "ASK") => format!("{code}: the key belongs to another node ({why})"),
         _ => line.to_owned(),
     }
 }

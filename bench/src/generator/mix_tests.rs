@@ -178,6 +178,7 @@ fn keys_of_a_cluster_go_to_the_node_of_their_slot() {
         traffic.explain(&asked, moved),
         traffic.explain(&asked, b"-MOVED 13 127.0.0.1:7002\r\n")
     );
+    assert!(traffic.explain(&asked, moved).contains("moved during the run"));
 }
 
 #[test]

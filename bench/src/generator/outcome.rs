@@ -140,11 +140,14 @@ impl Figures {
 /// One second of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Interval {
-    /// Seconds since the start of the load, warm-up included.
+    /// Its number since the start of the load, warm-up included.
     pub second: u64,
     /// Part of the warm-up.
     pub is_warm_up: bool,
-    /// How long it was: the last one is a part of a second.
+    /// When it began, in seconds since the start of the load.
+    pub start_s: f64,
+    /// How long it was: the last one is a part of a second, and the first, so that one begins where the
+    /// warm-up ends.
     pub length_s: f64,
     /// Replies that came in this second.
     pub figures: Figures,
@@ -155,11 +158,12 @@ pub struct Interval {
 /// One second of a run, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Second {
-    /// Seconds since the start of the load, warm-up included.
+    /// Its number since the start of the load, warm-up included.
     pub second: u64,
     /// Part of the warm-up.
     pub is_warm_up: bool,
-    /// How long it was: the last one is a part of a second.
+    /// How long it was: the last one is a part of a second, and the first if the warm-up is no whole number
+    /// of them.
     pub length_s: f64,
     /// Replies that came in this second.
     pub requests: u64,
@@ -223,12 +227,13 @@ pub struct Outcome {
     pub kinds: BTreeMap<String, Figures>,
     /// The bystander's requests, if there was one.
     pub probe: Option<Figures>,
-    /// From the time at which a request was meant to be sent to when it was: the generator's own
-    /// lateness (open loop), which is part of the latency.
+    /// From the time at which a request was meant to be sent to when it was, without the time for which
+    /// the server kept its connection busy: the generator's own lateness (open loop), which is part of the
+    /// latency.
     pub lateness: Latencies,
     /// Longest time between two passes of a core's loop, in microseconds: the generator's own pauses.
     pub own_pause_max_us: f64,
-    /// Requests that were sent and never answered.
+    /// Requests that were sent, or meant to be, and never answered.
     pub unanswered: u64,
     /// Errors by their text, with how often each came; the rest, if there are too many kinds, as
     /// "others".

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Requests that may wait for their replies, over all connections of a core; at the bound the run ends
 /// with an error that says the server does not keep up.
 pub const OUTSTANDING_MAX: usize = 1 << 20;
+/// Bytes of requests that may wait until a server takes them, over all connections of a core; beyond
+/// them the run ends with the same error.
+pub const UNSENT_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one reply that are waited for.
 pub const REPLY_BYTES_MAX: usize = 512 << 20;
 /// How long the last replies are waited for after the last request.
@@ -74,6 +77,8 @@ pub struct Plan {
     pub stream: StreamPlan,
     /// A bystander beside the load, on the first core, which is measured by itself.
     pub probe: Option<StreamPlan>,
+    /// What random times follow from.
+    pub seed: u64,
     /// What is not measured at the start.
     pub warm_up: Duration,
     /// When the load ends; the probe ends with it.

@@ -173,6 +173,11 @@ impl RespSettings {
                 return Err("a time to live is for SET: write it into the command".to_owned());
             }
         }
+        if self.verify && matches!(self.commands, Commands::Ratio(Ratio { sets: 0, .. })) {
+            return Err(
+                "only what the run itself has SET is verified: give SETs in the ratio".to_owned()
+            );
+        }
         if self.verify && self.sizes.min() < CHECKED_BYTES_MIN {
             return Err(format!(
                 "values that are verified have {CHECKED_BYTES_MIN} bytes at least"
@@ -211,10 +216,14 @@ mod tests {
         let fits = RespSettings { verify: true, ..RespSettings::default() };
         assert_eq!(fits.check(2), Ok(()));
         type Change = fn(&mut RespSettings);
-        let changes: [(Change, &str); 7] = [
+        let changes: [(Change, &str); 8] = [
             (|settings| settings.keys = 0, "the number of keys"),
             (|settings| settings.keys = 1, "2 threads with keys of their own need 2 keys"),
             (|settings| settings.keys = KEYS_MAX, "use more threads"),
+            (
+                |settings| settings.commands = Commands::Ratio(Ratio { sets: 0, gets: 1 }),
+                "give SETs",
+            ),
             (|settings| settings.sizes = Sizes::Range(10, 100), "40 bytes at least"),
             (|settings| settings.user = Some("u".to_owned()), "a user needs a password"),
             (|settings| settings.commands = Commands::Templates(Vec::new()), "no command"),

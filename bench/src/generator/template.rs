@@ -46,6 +46,12 @@ impl Template {
         }
     }
 
+    /// Whether the first key is a part of a word: then the name of the key is not the one that is drawn.
+    #[must_use]
+    pub fn wraps_key(&self) -> bool {
+        self.words.iter().find(|word| word.contains(&Part::Key)).is_some_and(|word| word.len() > 1)
+    }
+
     /// The template with another word at its end.
     #[must_use]
     pub fn with(mut self, part: Part) -> Self {

@@ -43,8 +43,10 @@ const INTERRUPTED: u8 = 130;
 /// Runs what the options say.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let number = |what: &str| RandomState::new().hash_one(what);
+    let mut arguments = arguments.clone();
     // Short enough to be typed.
-    let seed = arguments.keys.seed.unwrap_or_else(|| number("seed") % 1_000_000);
+    let seed = *arguments.keys.seed.get_or_insert_with(|| number("seed") % 1_000_000);
+    let arguments = &arguments;
     let talk = plan::check(arguments).and_then(|()| Talk::new(arguments, seed, number("run")));
     let talk = match talk {
         Ok(talk) => talk,
@@ -137,8 +139,13 @@ impl Files {
         let text = output.format.text(outcome)?;
         match (self.report, &output.output) {
             (Some(file), Some(path)) => write_all(file, path, &text)?,
-            // A reader that is gone is no failure.
-            _ => drop(std::io::stdout().write_all(text.as_bytes())),
+            _ => match std::io::stdout().write_all(text.as_bytes()) {
+                // A reader that is gone is no failure.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    return Err(unwritable(Path::new("the report"), &error));
+                }
+                _ => {}
+            },
         }
         match (self.hgrm, &output.hgrm) {
             (Some(file), Some(path)) => write_all(file, path, &hgrm::text(&outcome.total.latency)),

@@ -136,7 +136,8 @@ pub struct Keys {
     /// as in 0.2:0.8) or sequential.
     #[arg(long, default_value_t = Distribution::Uniform, value_name = "HOW")]
     pub distribution: Distribution,
-    /// Start of the random numbers; the same seed makes the same requests. The report says which it was.
+    /// Start of the random numbers; the same seed makes the same requests at the same times. The report says
+    /// which it was.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }

@@ -144,6 +144,19 @@ fn the_longest_values_that_can_be_checked_and_lists_are_taken() {
 }
 
 #[test]
+fn a_cluster_takes_only_keys_whose_slot_is_known() {
+    let talk = |command: &str| {
+        let mut arguments = read("h --cluster").expect("a line");
+        arguments.redis.command = vec![command.parse().expect(command)];
+        Talk::new(&arguments, 7, 8).map(|_| ())
+    };
+    assert_eq!(talk("SET __key__ a:__key__"), Ok(()), "the first one says where it goes");
+    for command in ["GET a:__key__", "GET __key__:a"] {
+        assert!(talk(command).expect_err(command).contains("--key-prefix"), "{command}");
+    }
+}
+
+#[test]
 fn options_reach_the_traffic() {
     let line =
         "redis://u:p@h/3 --ratio 1:9 --keys 7 --key-prefix x --value-bytes 50-60 --ttl 9 --verify";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::options::{Arguments, Http, Redis};
 use super::search::Bound;
 use super::target::Protocol;
-use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
+use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 
 /// Requests that a connection sends at once to fill keys.
 const FILL_PIPELINE: usize = 64;
@@ -97,8 +97,9 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         },
         probe: pace.probe.map(|rate| StreamPlan {
             clients: 1,
-            pace: Pace::Open { rate, gaps: pace.gaps.into(), burst: 1 },
+            pace: Pace::Open { rate, gaps: Gaps::Random, burst: 1 },
         }),
+        seed: arguments.keys.seed.unwrap_or_default(),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
         limit: length.requests.map_or(Limit::Time(length.time), Limit::Requests),
         reconnects: pace.new_connections,

@@ -111,6 +111,7 @@ mod tests {
             cores: 1,
             stream: StreamPlan { clients: 1, pace: Pace::Closed { pipeline: 1 } },
             probe: None,
+            seed: 1,
             warm_up: Duration::from_secs(1),
             limit,
             reconnects: false,

@@ -14,6 +14,7 @@ use crate::generator::mix::RespTraffic;
 use crate::generator::outcome::Outcome;
 use crate::generator::plan::Plan;
 use crate::generator::resp_settings::{Commands, Ratio, RespSettings, SlotMap};
+use crate::generator::template::Template;
 use crate::generator::{self, Watch, cluster};
 
 /// What is said.
@@ -45,6 +46,15 @@ impl Talk {
                 settings.check(cores)?;
                 if arguments.redis.cluster && *database != 0 {
                     return Err("a cluster has database 0 only".to_owned());
+                }
+                if arguments.redis.cluster
+                    && arguments.redis.command.iter().any(Template::wraps_key)
+                {
+                    return Err(
+                        "in a cluster __key__ must be a word of its own, whose slot is known: \
+                                give what stands before it as --key-prefix"
+                            .to_owned(),
+                    );
                 }
                 Ok(Self::Redis(settings))
             }

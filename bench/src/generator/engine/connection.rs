@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use ringlet_runtime::ring::{SendData, SocketId};
 
 use super::recorder::Recorder;
+use super::stream::Turn;
 use crate::generator::plan::REPLY_BYTES_MAX;
 use crate::generator::traffic::{Answer, Asked, Traffic};
 
@@ -21,6 +22,8 @@ pub struct Pending {
     pub asked: Asked,
     /// When it was meant to be sent; in a closed loop that is when it was.
     pub intended_ns: u64,
+    /// When the generator was ready to send it.
+    handed_out_ns: u64,
 }
 
 /// How far a connection is.
@@ -49,6 +52,8 @@ pub struct Connection {
     pub outstanding: VecDeque<Pending>,
     /// Requests at the end of these that have not been sent.
     unstamped: usize,
+    /// Since when it could send: before, the server or the network kept it busy.
+    pub free_since_ns: u64,
     /// Bytes to send.
     pub output: Vec<u8>,
     /// Memory of the last send, for the next one.
@@ -76,6 +81,7 @@ impl Connection {
             node,
             outstanding: VecDeque::new(),
             unstamped: 0,
+            free_since_ns: 0,
             output: Vec::new(),
             spare: Vec::new(),
             input: Vec::new(),
@@ -90,9 +96,10 @@ impl Connection {
     }
 
     /// Adds a request.
-    pub fn ask<T: Traffic>(&mut self, traffic: &mut T, asked: Asked, intended_ns: u64) {
+    pub fn ask<T: Traffic>(&mut self, traffic: &mut T, asked: Asked, turn: Turn) {
         traffic.encode(&asked, &mut self.output);
-        self.outstanding.push_back(Pending { asked, intended_ns });
+        let Turn { intended_ns, handed_out_ns, .. } = turn;
+        self.outstanding.push_back(Pending { asked, intended_ns, handed_out_ns });
         self.unstamped += 1;
     }
 
@@ -108,7 +115,8 @@ impl Connection {
             if is_closed {
                 pending.intended_ns = now_ns;
             }
-            recorder.sent(pending.intended_ns, now_ns);
+            let kept_ns = self.free_since_ns.saturating_sub(pending.handed_out_ns);
+            recorder.sent(pending.intended_ns, kept_ns, now_ns);
         }
         SendData::Buffer(std::mem::replace(&mut self.output, std::mem::take(&mut self.spare)))
     }
@@ -171,7 +179,7 @@ impl Connection {
                 self.state = if left > 1 { State::Greeting(left - 1) } else { State::Ready };
                 continue;
             }
-            let Some(&Pending { asked, intended_ns }) = self.outstanding.front() else {
+            let Some(&Pending { asked, intended_ns, .. }) = self.outstanding.front() else {
                 return Err("a reply that nobody asked for".to_owned());
             };
             let Some(judged) = traffic.judge(&asked, rest)? else { break };

@@ -16,7 +16,9 @@ use super::link_table::LinkTable;
 use super::shared::{CoreReport, Message, Shared};
 use super::stream::{Stream, Turn};
 use crate::generator::outcome::Ended;
-use crate::generator::plan::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT};
+use crate::generator::plan::{
+    CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT, UNSENT_BYTES_MAX,
+};
 use crate::generator::traffic::Traffic;
 
 /// Sends that are handed to the kernel together.
@@ -39,11 +41,16 @@ pub struct Core<T> {
     /// Connections with something to send.
     dirty: Vec<usize>,
     turns: Vec<Turn>,
+    /// Bytes of requests that the kernel has not taken.
+    unsent_bytes: usize,
     /// Connections that carry requests.
     ready: usize,
     /// Nanoseconds of the monotonic clock at which the load began.
     start_ns: u64,
     last_reply_ns: u64,
+    /// When the pass began whose events are handled; 0 before the load. They came after it: what is late
+    /// since then may be the generator's fault.
+    pass_start_ns: u64,
     own_pause_max_ns: u64,
 }
 
@@ -70,9 +77,11 @@ impl<T: Traffic> Core<T> {
             links,
             dirty: Vec::new(),
             turns: Vec::new(),
+            unsent_bytes: 0,
             ready: 0,
             start_ns: 0,
             last_reply_ns: 0,
+            pass_start_ns: 0,
             own_pause_max_ns: 0,
         })
     }
@@ -143,7 +152,7 @@ impl<T: Traffic> Core<T> {
             self.hand_out_interval(now_ns, sink);
             if self.shared.is_stopped() && !is_interrupted {
                 is_interrupted = true;
-                self.streams.iter_mut().for_each(|stream| stream.end_at(now_ns));
+                self.streams.iter_mut().for_each(|stream| stream.break_off(now_ns));
             }
             self.ask(now_ns)?;
             let (outstanding, has_sent_all) = self.progress(now_ns);
@@ -174,10 +183,10 @@ impl<T: Traffic> Core<T> {
             let rests = self.streams.iter().all(|stream| stream.rests_until(now_ns + REST_NS));
             let wait = if rests || has_sent_all { Wait::Block } else { Wait::Poll };
             self.pass(&mut events, wait)?;
-            if wait == Wait::Poll {
-                let pause_ns = self.now_ns() - now_ns;
-                self.own_pause_max_ns = self.own_pause_max_ns.max(pause_ns);
-            }
+            // A pass that may sleep does so for a tick at most.
+            let asleep_ns = if wait == Wait::Poll { 0 } else { u64::from(TICK_MS) * 1_000_000 };
+            let pause_ns = (self.now_ns() - now_ns).saturating_sub(asleep_ns);
+            self.own_pause_max_ns = self.own_pause_max_ns.max(pause_ns);
         }
         Ok(if is_interrupted { Ended::Interrupted } else { Ended::Complete })
     }
@@ -212,10 +221,18 @@ impl<T: Traffic> Core<T> {
                 let asked = stream.traffic.draw();
                 let place = self.links.place(index, turn.client, usize::from(asked.node));
                 let connection = self.links.at(place);
-                if connection.output.is_empty() {
+                let length = connection.output.len();
+                if length == 0 {
                     self.dirty.push(place);
                 }
-                connection.ask(&mut stream.traffic, asked, turn.intended_ns);
+                connection.ask(&mut stream.traffic, asked, turn);
+                self.unsent_bytes += connection.output.len() - length;
+                if self.unsent_bytes > UNSENT_BYTES_MAX {
+                    return Err(format!(
+                        "the server does not keep up: more than {UNSENT_BYTES_MAX} bytes of requests \
+                         wait until it takes them; ask for less at once"
+                    ));
+                }
             }
         }
         Ok(())
@@ -238,6 +255,7 @@ impl<T: Traffic> Core<T> {
 
     fn flush(&mut self) -> Result<(), String> {
         let mut now_ns = self.now_ns();
+        self.pass_start_ns = if self.start_ns == 0 { 0 } else { now_ns };
         let mut sends = 0;
         for place in std::mem::take(&mut self.dirty) {
             let is_closed = !self.streams[self.links.stream_of(place)].is_open();
@@ -283,9 +301,12 @@ impl<T: Traffic> Core<T> {
                 None => self.ring.close(socket),
             },
             Event::Sent { socket, data, result } => {
+                // Greetings have not been counted.
+                self.unsent_bytes = self.unsent_bytes.saturating_sub(data.len());
                 if let Some(place) = self.links.find(socket) {
                     result.map_err(|errno| self.lost(place, &errno.to_string(), "send to"))?;
                     let connection = self.links.at(place);
+                    connection.free_since_ns = self.pass_start_ns;
                     connection.give_back(data);
                     if !connection.output.is_empty() {
                         self.dirty.push(place);
@@ -319,6 +340,7 @@ impl<T: Traffic> Core<T> {
         if !connection.output.is_empty() {
             self.dirty.push(place);
         }
+        connection.free_since_ns = self.pass_start_ns;
         connection.state = if replies > 0 { State::Greeting(replies) } else { State::Ready };
         self.ready += usize::from(replies == 0);
         self.ring.start_receive(connection.socket);
@@ -340,8 +362,13 @@ impl<T: Traffic> Core<T> {
         let Brought { replies, closes } = brought;
         if replies > 0 {
             self.last_reply_ns = now_ns;
+            if stream.takes_turns() {
+                connection.free_since_ns = self.pass_start_ns;
+            }
             stream.answered(connection.client, replies);
-            if closes || self.plan.reconnects {
+            // Of requests that were sent together, the last reply ends the connection.
+            let is_used_up = self.plan.reconnects && connection.outstanding.is_empty();
+            if closes || is_used_up {
                 self.replace(place, closes)?;
             }
         }
@@ -402,7 +429,8 @@ impl<T: Traffic> Core<T> {
 
     fn report(mut self, ended: Ended) -> CoreReport {
         let finished_ns = if self.start_ns == 0 { 0 } else { self.now_ns() };
-        let unanswered = self.streams.iter().map(Stream::unanswered).sum();
+        let unanswered =
+            self.streams.iter().map(|stream| stream.unanswered() + stream.given_up).sum();
         let mut streams = self.streams.drain(..);
         let mut main = streams.next().expect("every core has its part of the load");
         let last = main.recorder.finish_interval(finished_ns, main.unanswered());

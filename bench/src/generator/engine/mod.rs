@@ -88,14 +88,14 @@ where
         let (plan, shared, traffic, sender) =
             (plan.clone(), shared.clone(), traffic.clone(), sender.clone());
         async move {
-            let stream = |stream_plan, place, is_probe| {
-                let (core, cores) = place;
-                let traffic = traffic(Seat { core, cores, is_probe });
-                Stream::new(stream_plan, limit_of(&plan, is_probe), plan.warm_up, place, traffic)
+            let stream = |stream_plan, seat: Seat| {
+                let limit = limit_of(&plan, seat.is_probe);
+                Stream::new(&plan, stream_plan, limit, seat, traffic(seat))
             };
-            let mut streams = vec![stream(&plan.stream, (core, cores), false)];
+            let seat = Seat { core, cores, is_probe: false };
+            let mut streams = vec![stream(&plan.stream, seat)];
             if let Some(probe) = plan.probe.as_ref().filter(|_| core == 0) {
-                streams.push(stream(probe, (0, 1), true));
+                streams.push(stream(probe, Seat { core: 0, cores: 1, is_probe: true }));
             }
             let message = match Core::new(plan.clone(), shared.clone(), streams) {
                 Ok(core) => Message::Done(Box::new(core.run(&sender))),

@@ -20,10 +20,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The part of `core` of an open loop of `rate` requests per second over `cores` cores.
-    pub fn new(rate: f64, gaps: Gaps, core: usize, cores: usize) -> Self {
+    /// The part of `core` of an open loop of `rate` requests per second over `cores` cores. Random times
+    /// follow from the seed, which must be another for each core and stream: else they come together.
+    pub fn new(rate: f64, gaps: Gaps, core: usize, cores: usize, seed: u64) -> Self {
         let gap_ns = 1e9 / rate * cores as f64;
-        let mut random = Random::new(core as u64 + 1);
+        let mut random = Random::new(seed);
         // The cores take turns, or start at random.
         let first_ns = match gaps {
             Gaps::Equal => gap_ns * core as f64 / cores as f64,
@@ -66,7 +67,7 @@ mod tests {
     fn equal_gaps_over_cores_make_the_rate_and_do_not_drift() {
         for rate in [1.0, 3.0, 1000.0, 777_777.0] {
             let mut times: Vec<u64> = (0..3)
-                .flat_map(|core| all(Schedule::new(rate, Gaps::Equal, core, 3), 3 * SECOND_NS))
+                .flat_map(|core| all(Schedule::new(rate, Gaps::Equal, core, 3, 0), 3 * SECOND_NS))
                 .collect();
             times.sort_unstable();
             assert_eq!(times.len() as f64, rate * 3.0);
@@ -78,8 +79,16 @@ mod tests {
     }
 
     #[test]
+    fn the_seed_makes_random_times() {
+        let [one, again, other] =
+            [1, 1, 2].map(|seed| all(Schedule::new(1000.0, Gaps::Random, 0, 1, seed), SECOND_NS));
+        assert_eq!(one, again);
+        assert_ne!(one, other, "a bystander would come with the load");
+    }
+
+    #[test]
     fn random_gaps_make_the_rate_and_spread_as_poisson_has_it() {
-        let times = all(Schedule::new(100_000.0, Gaps::Random, 0, 1), 10 * SECOND_NS);
+        let times = all(Schedule::new(100_000.0, Gaps::Random, 0, 1, 1), 10 * SECOND_NS);
         assert!((times.len() as f64 / 1e6 - 1.0).abs() < 0.005, "{}", times.len());
         let gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -90,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_late_is_handed_out_all_the_same_and_nothing_too_early() {
-        let mut schedule = Schedule::new(1000.0, Gaps::Equal, 0, 1);
+        let mut schedule = Schedule::new(1000.0, Gaps::Equal, 0, 1, 0);
         assert_eq!(schedule.take_due(0, SECOND_NS), Some(0));
         assert_eq!(schedule.take_due(999_999, SECOND_NS), None);
         // The caller stood still for five milliseconds.

@@ -23,7 +23,7 @@ pub struct Recorder {
     measured: Range<u64>,
     /// By the number of their kind.
     pub kinds: Vec<Figures>,
-    /// From the intended to the real time of sending.
+    /// From the intended to the real time of sending, without what connections were busy.
     pub lateness: Latencies,
     /// Requests meant for the measured time.
     pub offered: u64,
@@ -31,6 +31,8 @@ pub struct Recorder {
     pub errors: BTreeMap<String, u64>,
     /// When the last reply came that counts.
     pub last_reply_ns: u64,
+    /// By so much the first second is shorter: one of them begins where the warm-up ends.
+    missing_ns: u64,
     /// The second that runs.
     second: u64,
     running: Figures,
@@ -39,7 +41,9 @@ pub struct Recorder {
 impl Recorder {
     /// Nothing seen; requests that are meant for a time of `measured` count.
     pub fn new(kinds: usize, measured: Range<u64>) -> Self {
+        let missing_ns = (SECOND_NS - measured.start % SECOND_NS) % SECOND_NS;
         Self {
+            missing_ns,
             measured,
             kinds: vec![Figures::default(); kinds],
             lateness: Latencies::default(),
@@ -51,11 +55,13 @@ impl Recorder {
         }
     }
 
-    /// A request meant for `intended_ns` went out at `now_ns`.
-    pub fn sent(&mut self, intended_ns: u64, now_ns: u64) {
+    /// A request meant for `intended_ns` went out at `now_ns`; for `kept_ns` of that its connection was
+    /// busy.
+    pub fn sent(&mut self, intended_ns: u64, kept_ns: u64, now_ns: u64) {
         if self.measured.contains(&intended_ns) {
             self.offered += 1;
-            self.lateness.0.saturating_record(now_ns.saturating_sub(intended_ns).max(1));
+            let late_ns = now_ns.saturating_sub(intended_ns).saturating_sub(kept_ns);
+            self.lateness.0.saturating_record(late_ns.max(1));
         }
     }
 
@@ -80,20 +86,26 @@ impl Recorder {
         *self.errors.entry(key).or_default() += 1;
     }
 
+    fn begin_ns(&self, second: u64) -> u64 {
+        (second * SECOND_NS).saturating_sub(self.missing_ns)
+    }
+
     /// Hands out the second that has ended by `now_ns`, if one has.
     pub fn take_interval(&mut self, now_ns: u64, outstanding: u64) -> Option<Interval> {
-        (now_ns / SECOND_NS > self.second).then(|| self.finish_interval(now_ns, outstanding))
+        (now_ns >= self.begin_ns(self.second + 1))
+            .then(|| self.finish_interval(now_ns, outstanding))
     }
 
     /// Hands out the second that runs.
     pub fn finish_interval(&mut self, now_ns: u64, outstanding: u64) -> Interval {
         let second = self.second;
-        let start_ns = second * SECOND_NS;
+        let (start_ns, end_ns) = (self.begin_ns(second), self.begin_ns(second + 1));
         self.second += 1;
         Interval {
             second,
             is_warm_up: start_ns < self.measured.start,
-            length_s: now_ns.saturating_sub(start_ns).min(SECOND_NS) as f64 / 1e9,
+            start_s: start_ns as f64 / 1e9,
+            length_s: now_ns.min(end_ns).saturating_sub(start_ns) as f64 / 1e9,
             figures: std::mem::take(&mut self.running),
             outstanding,
         }
@@ -151,7 +163,8 @@ mod tests {
     fn only_what_was_meant_for_the_measured_time_counts() {
         let mut recorder = Recorder::new(2, 100..200);
         for (intended_ns, now_ns) in [(99, 150), (100, 101), (199, 10_000), (200, 201)] {
-            recorder.sent(intended_ns, intended_ns + 3);
+            // The connection was busy for two of these five nanoseconds.
+            recorder.sent(intended_ns, 2, intended_ns + 5);
             recorder.answered(1, intended_ns, now_ns, Answer::Miss);
         }
         assert_eq!((recorder.kinds[0].requests, recorder.kinds[1].requests), (0, 2));
@@ -159,9 +172,24 @@ mod tests {
         assert_eq!(recorder.kinds[1].latency.0.max(), 9807);
         assert_eq!((recorder.offered, recorder.lateness.0.max()), (2, 3));
         assert_eq!(recorder.last_reply_ns, 10_000);
-        let interval = recorder.finish_interval(SECOND_NS / 4, 0);
-        assert_eq!((interval.figures.requests, interval.is_warm_up), (4, true));
-        assert_eq!(interval.length_s, 0.25);
+    }
+
+    #[test]
+    fn a_second_begins_where_the_warm_up_ends() {
+        let mut recorder = Recorder::new(1, SECOND_NS * 5 / 4..u64::MAX);
+        recorder.answered(0, 5, 10, Answer::Good);
+        let now_ns = SECOND_NS * 3 / 2;
+        let intervals = [
+            recorder.take_interval(now_ns, 0).expect("the rest of a second"),
+            recorder.take_interval(now_ns, 0).expect("a second of warm-up"),
+            recorder.finish_interval(now_ns, 0),
+        ];
+        assert!(recorder.take_interval(now_ns, 0).is_none());
+        let told = intervals.each_ref().map(|interval| {
+            (interval.second, interval.start_s, interval.length_s, interval.is_warm_up)
+        });
+        assert_eq!(told, [(0, 0.0, 0.25, true), (1, 0.25, 1.0, true), (2, 1.25, 0.25, false)]);
+        assert_eq!(intervals[0].figures.requests, 1);
     }
 
     #[test]

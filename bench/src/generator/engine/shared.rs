@@ -78,7 +78,7 @@ pub struct CoreReport {
     pub last: Interval,
     /// Requests without reply at the end.
     pub unanswered: u64,
-    /// Longest pass of an open loop.
+    /// Longest pass, less what it may sleep.
     pub own_pause_max_ns: u64,
     /// When it ended, in nanoseconds since the start.
     pub finished_ns: u64,

@@ -4,12 +4,11 @@
 //! every intended time, whatever the clients wait for.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::pace::Schedule;
 use super::recorder::Recorder;
-use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, StreamPlan};
-use crate::generator::traffic::Traffic;
+use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
+use crate::generator::traffic::{Seat, Traffic};
 
 /// When the clients of a stream ask.
 #[derive(Debug)]
@@ -25,6 +24,8 @@ pub struct Turn {
     pub client: usize,
     /// When it was meant to ask.
     pub intended_ns: u64,
+    /// When the generator saw that.
+    pub handed_out_ns: u64,
 }
 
 /// One kind of load.
@@ -34,6 +35,8 @@ pub struct Stream<T> {
     /// What is seen.
     pub recorder: Recorder,
     clock: Clock,
+    /// Whether a client of an open loop asks again before its reply has come.
+    pipelines: bool,
     /// Requests without reply, by client.
     waiting: Vec<usize>,
     /// Requests without reply of all clients.
@@ -43,8 +46,10 @@ pub struct Stream<T> {
     /// Clients that may ask: in a closed loop those whose replies are there; in an open loop, where one
     /// connection carries one request, all that are idle.
     idle: VecDeque<usize>,
-    /// Intended times for which no client was idle.
-    backlog: VecDeque<u64>,
+    /// Intended times for which no client was idle, and when they were handed out.
+    backlog: VecDeque<(u64, u64)>,
+    /// Those that were never sent, since the run broke off.
+    pub given_up: u64,
     /// Requests that may still be sent, if they are counted.
     left: u64,
     /// When no more are sent, in nanoseconds since the start.
@@ -58,30 +63,29 @@ pub fn share(count: u64, core: usize, cores: usize) -> u64 {
 }
 
 impl<T: Traffic> Stream<T> {
-    /// The part of `core` of a stream.
-    pub fn new(
-        plan: &StreamPlan,
-        limit: Limit,
-        warm_up: Duration,
-        (core, cores): (usize, usize),
-        traffic: T,
-    ) -> Self {
-        let clients = share(plan.clients as u64, core, cores) as usize;
-        let warm_up_ns = warm_up.as_nanos() as u64;
+    /// The part of a seat of a stream of `plan`. A connection that carries one request only leaves
+    /// nothing to pipeline.
+    pub fn new(plan: &Plan, stream: &StreamPlan, limit: Limit, seat: Seat, traffic: T) -> Self {
+        let Seat { core, cores, .. } = seat;
+        let clients = share(stream.clients as u64, core, cores) as usize;
+        let warm_up_ns = plan.warm_up.as_nanos() as u64;
         let (left, end_ns) = match limit {
             Limit::Time(time) => (u64::MAX, warm_up_ns.saturating_add(time.as_nanos() as u64)),
             Limit::Requests(count) => (share(count, core, cores), u64::MAX),
         };
-        let clock = match plan.pace {
+        let clock = match stream.pace {
             Pace::Closed { pipeline } => Clock::Closed { pipeline: pipeline.max(1) },
             Pace::Open { rate, gaps, burst } => {
                 let burst = burst.max(1);
-                let schedule = Schedule::new(rate / burst as f64, gaps, core, cores);
+                // Times must not follow the keys, which are drawn from the seed itself.
+                let seed = seat.seed(!plan.seed);
+                let schedule = Schedule::new(rate / burst as f64, gaps, core, cores, seed);
                 Clock::Open { schedule, burst: burst as u64 }
             }
         };
         Self {
             recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),
+            pipelines: traffic.pipelines() && !plan.reconnects,
             traffic,
             clock,
             waiting: vec![0; clients],
@@ -89,6 +93,7 @@ impl<T: Traffic> Stream<T> {
             next: 0,
             idle: (0..clients).collect(),
             backlog: VecDeque::new(),
+            given_up: 0,
             left,
             end_ns,
         }
@@ -104,9 +109,21 @@ impl<T: Traffic> Stream<T> {
         matches!(self.clock, Clock::Open { .. })
     }
 
-    /// Sends nothing more.
+    /// Whether a client has one request at a time, so that its connection is busy until the reply.
+    pub fn takes_turns(&self) -> bool {
+        !self.is_open() || !self.pipelines
+    }
+
+    /// Sends nothing that is meant for a time from `now_ns` on.
     pub fn end_at(&mut self, now_ns: u64) {
         self.end_ns = self.end_ns.min(now_ns);
+    }
+
+    /// Sends nothing more. What waits for a connection stays without reply: a report without it would
+    /// hide a server that stands still.
+    pub fn break_off(&mut self, now_ns: u64) {
+        self.end_at(now_ns);
+        self.given_up += self.backlog.len() as u64;
         self.backlog.clear();
     }
 
@@ -144,30 +161,33 @@ impl<T: Traffic> Stream<T> {
                     self.left -= count.min(self.left);
                     self.waiting[client] += count as usize;
                     self.outstanding += count as usize;
-                    turns.extend((0..count).map(|_| Turn { client, intended_ns: now_ns }));
+                    let turn = Turn { client, intended_ns: now_ns, handed_out_ns: now_ns };
+                    turns.extend((0..count).map(|_| turn));
                 }
             }
             Clock::Open { schedule, burst } if !self.waiting.is_empty() => {
-                let pipelines = self.traffic.pipelines();
+                // A rate that nobody could make would else fill the memory in one turn.
                 while self.left > 0
+                    && self.outstanding + self.backlog.len() <= OUTSTANDING_MAX
                     && let Some(intended_ns) = schedule.take_due(now_ns, self.end_ns)
                 {
                     let count = self.left.min(*burst);
                     self.left -= count;
-                    if !pipelines {
-                        self.backlog.extend((0..count).map(|_| intended_ns));
+                    if !self.pipelines {
+                        self.backlog.extend((0..count).map(|_| (intended_ns, now_ns)));
                         continue;
                     }
-                    turns.extend((0..count).map(|_| Turn { client: self.next, intended_ns }));
+                    let turn = Turn { client: self.next, intended_ns, handed_out_ns: now_ns };
+                    turns.extend((0..count).map(|_| turn));
                     self.waiting[self.next] += count as usize;
                     self.outstanding += count as usize;
                     self.next = (self.next + 1) % self.waiting.len();
                 }
                 while !self.backlog.is_empty()
                     && let Some(client) = self.idle.pop_front()
-                    && let Some(intended_ns) = self.backlog.pop_front()
+                    && let Some((intended_ns, handed_out_ns)) = self.backlog.pop_front()
                 {
-                    turns.push(Turn { client, intended_ns });
+                    turns.push(Turn { client, intended_ns, handed_out_ns });
                     self.waiting[client] += 1;
                     self.outstanding += 1;
                 }
@@ -177,7 +197,8 @@ impl<T: Traffic> Stream<T> {
         let waiting = self.outstanding + self.backlog.len();
         if waiting > OUTSTANDING_MAX {
             return Err(format!(
-                "the server does not keep up: {waiting} requests wait for their replies; lower --rate"
+                "the server does not keep up: more than {OUTSTANDING_MAX} requests wait for their \
+                 replies; lower --rate"
             ));
         }
         Ok(())
@@ -187,13 +208,12 @@ impl<T: Traffic> Stream<T> {
     pub fn answered(&mut self, client: usize, count: usize) {
         self.outstanding -= count;
         self.waiting[client] -= count;
-        let waits_for_all = !self.is_open() || !self.traffic.pipelines();
-        if count > 0 && self.waiting[client] == 0 && waits_for_all {
+        if count > 0 && self.waiting[client] == 0 && self.takes_turns() {
             self.idle.push_back(client);
         }
     }
 
-    /// Requests that are meant to have been sent and are not answered.
+    /// Requests that are meant to have been sent and wait for their replies.
     pub fn unanswered(&self) -> u64 {
         (self.outstanding + self.backlog.len()) as u64
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Stream, Watch, run};
 use crate::generator::outcome::{Ended, Interval, Outcome};
-use crate::generator::plan::{Gaps, Limit, Pace, Plan, StreamPlan};
+use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 use crate::generator::traffic::{Answer, Asked, Judged, Seat, Traffic};
 
 /// Asks with lines that hold the number of the server, and wants them back.
@@ -21,7 +21,13 @@ struct Lines {
     drawn: u64,
     pipelines: bool,
     greets: bool,
+    /// Bytes that each request is longer.
+    padding: usize,
+    /// Stands still at the request of that number.
+    pauses_at: u64,
 }
+
+const PAUSE: Duration = Duration::from_millis(60);
 
 impl Traffic for Lines {
     fn pipelines(&self) -> bool {
@@ -41,10 +47,14 @@ impl Traffic for Lines {
 
     fn draw(&mut self) -> Asked {
         self.drawn += 1;
+        if self.drawn == self.pauses_at {
+            thread::sleep(PAUSE);
+        }
         Asked { node: (self.drawn % u64::from(self.nodes)) as u16, ..Asked::default() }
     }
 
     fn encode(&mut self, asked: &Asked, output: &mut Vec<u8>) {
+        output.extend(std::iter::repeat_n(b' ', self.padding));
         output.extend_from_slice(format!("n{}\n", asked.node).as_bytes());
     }
 
@@ -99,6 +109,7 @@ fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
         cores: 1,
         stream: StreamPlan { clients, pace },
         probe: None,
+        seed: 1,
         warm_up: Duration::ZERO,
         limit: Limit::Time(Duration::from_millis(400)),
         reconnects: false,
@@ -128,6 +139,8 @@ fn lines(nodes: usize) -> impl Fn(Seat) -> Lines + Send + Clone {
         drawn: 0,
         pipelines: true,
         greets: true,
+        padding: 0,
+        pauses_at: u64::MAX,
     }
 }
 
@@ -175,18 +188,19 @@ fn rates_are_held_over_cores_and_warm_up_does_not_count() {
     let counts: u64 = seen.0.iter().map(|interval| interval.figures.requests).sum();
     assert_eq!(counts, 2400, "intervals have the warm-up too");
     let numbers: Vec<u64> = seen.0.iter().map(|interval| interval.second).collect();
-    assert_eq!(numbers, [0, 1]);
-    assert!(seen.0[0].is_warm_up && !seen.0[1].is_warm_up);
-    assert_eq!(outcome.seconds.len(), 2);
+    assert_eq!(numbers[..2], [0, 1], "and what came late, if it did");
+    let warm_up: Vec<f64> = seen.0.iter().filter(|i| i.is_warm_up).map(|i| i.length_s).collect();
+    assert_eq!(warm_up, [0.2]);
+    assert_eq!(outcome.seconds.len(), seen.0.len());
 }
 
 #[test]
 fn bursts_keep_the_rate_and_end_with_what_is_counted() {
     let pace = Pace::Open { rate: 3000.0, gaps: Gaps::Equal, burst: 3 };
-    let limit = Limit::Requests(10);
+    let plan = plan(SocketAddr::from(([127, 0, 0, 1], 1)), pace, 2);
     let seat = Seat { core: 0, cores: 1, is_probe: false };
-    let plan = StreamPlan { clients: 2, pace };
-    let mut stream = Stream::new(&plan, limit, Duration::ZERO, (0, 1), lines(1)(seat));
+    let limit = Limit::Requests(10);
+    let mut stream = Stream::new(&plan, &plan.stream, limit, seat, lines(1)(seat));
     let mut take = |now_ns| {
         let mut turns = Vec::new();
         stream.take_turns(now_ns, &mut turns).expect("few wait");
@@ -253,6 +267,36 @@ fn without_pipelining_a_connection_has_one_request_at_a_time() {
     assert!(outcome.total.latency.max_us() > 100_000.0);
     assert!(outcome.rate < 500.0, "what was answered late was not served at the offered rate");
     assert!(most.load(Ordering::SeqCst) <= 2);
+    let late_us = outcome.lateness.quantile_us(0.5);
+    assert!(late_us < 30_000.0, "the server kept them waiting, not the generator: {late_us}");
+}
+
+#[test]
+fn a_generator_that_stands_still_is_late_by_its_own_fault() {
+    for pipelines in [true, false] {
+        let mut plan = plan(serve(echo), open(1000.0), 2);
+        plan.limit = Limit::Time(Duration::from_millis(200));
+        let stop = Arc::new(AtomicBool::new(false));
+        let pausing =
+            move |seat| Lines { pipelines, pauses_at: 100, greets: false, ..lines(1)(seat) };
+        let outcome =
+            run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
+        let pause_us = PAUSE.as_micros() as f64;
+        assert!(outcome.total.latency.max_us() >= pause_us * 0.95, "{pipelines}");
+        assert!(outcome.lateness.max_us() >= pause_us * 0.95, "{pipelines}");
+        assert!(outcome.own_pause_max_us >= pause_us, "{pipelines}");
+        let late = outcome.lateness.0.count_between(10_000_000, u64::MAX);
+        assert!(late >= 40, "{pipelines}: {late} were late by more than 10 ms");
+    }
+    let mut plan = plan(serve(echo), CLOSED, 1);
+    plan.limit = Limit::Requests(200);
+    let stop = Arc::new(AtomicBool::new(false));
+    let pausing = move |seat| Lines { pauses_at: 100, greets: false, ..lines(1)(seat) };
+    let outcome = run(&plan, String::new(), pausing, &mut Seen::default(), &stop).expect("a run");
+    assert!(
+        outcome.own_pause_max_us >= PAUSE.as_micros() as f64 - 1000.0,
+        "closed loops pause too"
+    );
 }
 
 #[test]
@@ -320,6 +364,18 @@ fn a_client_whose_connection_ends_takes_another() {
     assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 100));
     let greetings = connections.load(Ordering::Relaxed) - 100;
     assert!((100..=102).contains(&greetings), "{greetings} greetings");
+    // An open loop waits for a connection then, and replies that come one by one end none too early.
+    let slow = |number, line: &str, stream: &mut TcpStream| {
+        thread::sleep(Duration::from_millis(1));
+        echo(number, line, stream)
+    };
+    for pace in [open(10_000.0), Pace::Closed { pipeline: 5 }] {
+        let mut fresh = plan(serve(slow), pace, 2);
+        fresh.reconnects = true;
+        fresh.limit = Limit::Requests(100);
+        let outcome = measure(&fresh).expect("a run");
+        assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 100));
+    }
 }
 
 #[test]
@@ -341,6 +397,26 @@ fn a_signal_ends_a_run_in_good_order() {
 }
 
 #[test]
+fn what_waited_for_a_connection_when_a_signal_came_is_told() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let address = serve(move |number, line, stream| {
+        if number == 10 {
+            thread::sleep(Duration::from_millis(300));
+            flag.store(true, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(50));
+        }
+        echo(number, line, stream)
+    });
+    let mut plan = plan(address, open(1000.0), 1);
+    plan.limit = Limit::Time(Duration::from_secs(3600));
+    let one = |seat| Lines { pipelines: false, greets: false, ..lines(1)(seat) };
+    let outcome = run(&plan, String::new(), one, &mut Seen::default(), &stop).expect("a run");
+    assert_eq!(outcome.ended, Ended::Interrupted);
+    assert!(outcome.unanswered >= 250, "{} of 300", outcome.unanswered);
+}
+
+#[test]
 fn a_bystander_is_measured_by_itself() {
     let mut plan = plan(serve(echo), CLOSED, 2);
     plan.cores = 2;
@@ -350,4 +426,25 @@ fn a_bystander_is_measured_by_itself() {
     assert_eq!(outcome.total.requests, 2000);
     let probe = outcome.probe.expect("a bystander");
     assert!(probe.requests > 0 && probe.refused == 0);
+}
+
+#[test]
+fn what_waits_for_a_server_is_bounded() {
+    // A rate that no machine makes: the first look at the clock finds millions of requests due.
+    let outcome = measure(&plan(serve(echo), open(1e12), 1)).expect("a part of a run");
+    let Ended::Failed(problem) = outcome.ended else { panic!("{:?}", outcome.ended) };
+    assert!(problem.contains("does not keep up"), "{problem}");
+    assert!(outcome.unanswered <= (OUTSTANDING_MAX + 1) as u64, "{}", outcome.unanswered);
+    // Large requests that nobody takes.
+    let address = serve(|_, _, _| {
+        thread::sleep(Duration::from_secs(3600));
+        false
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let large = |seat| Lines { greets: false, padding: 8 << 20, ..lines(1)(seat) };
+    let mut plan = plan(address, open(10_000.0), 3);
+    plan.limit = Limit::Time(Duration::from_secs(3600));
+    let outcome = run(&plan, String::new(), large, &mut Seen::default(), &stop).expect("a run");
+    let Ended::Failed(problem) = outcome.ended else { panic!("{:?}", outcome.ended) };
+    assert!(problem.contains("bytes of requests wait"), "{problem}");
 }

@@ -19,7 +19,8 @@ const MAX_DIVISOR: f64 = 1e6;
 /// A log that is written.
 pub struct Log<'a, W: Write> {
     writer: IntervalLogWriter<'a, 'a, W, V2DeflateSerializer>,
-    warm_up_seconds: u64,
+    /// The end of the warm-up.
+    warm_up: Duration,
     error: Option<String>,
 }
 
@@ -42,17 +43,17 @@ impl<'a, W: Write> Log<'a, W> {
             .with_max_value_divisor(MAX_DIVISOR)
             .begin_log_with(output, serializer)
             .map_err(|error| error.to_string())?;
-        Ok(Self { writer, warm_up_seconds: 0, error: None })
+        Ok(Self { writer, warm_up: Duration::ZERO, error: None })
     }
 
     /// Writes a second.
     pub fn second(&mut self, interval: &Interval) {
         let tag = interval.is_warm_up.then_some("warm-up");
-        if interval.is_warm_up {
-            self.warm_up_seconds = interval.second + 1;
-        }
-        let start = Duration::from_secs(interval.second);
+        let start = Duration::try_from_secs_f64(interval.start_s).unwrap_or_default();
         let length = Duration::try_from_secs_f64(interval.length_s).unwrap_or_default();
+        if interval.is_warm_up {
+            self.warm_up = start + length;
+        }
         self.line(&interval.figures.latency, start, length, tag);
     }
 
@@ -62,9 +63,8 @@ impl<'a, W: Write> Log<'a, W> {
     /// The first that came, now or before.
     pub fn finish(mut self, outcome: &Outcome) -> Result<(), String> {
         if let Some(probe) = &outcome.probe {
-            let start = Duration::from_secs(self.warm_up_seconds);
             let length = Duration::try_from_secs_f64(outcome.elapsed_s).unwrap_or_default();
-            self.line(&probe.latency, start, length, Some("probe"));
+            self.line(&probe.latency, self.warm_up, length, Some("probe"));
         }
         self.error.map_or(Ok(()), Err)
     }
@@ -98,6 +98,7 @@ mod tests {
         Interval {
             second,
             is_warm_up,
+            start_s: second as f64 / 2.0,
             length_s: 0.5,
             figures: Figures { latency, ..Figures::default() },
             outstanding: 0,
@@ -130,7 +131,7 @@ mod tests {
                     let histogram = Deserializer::new().deserialize(&mut bytes.as_slice());
                     lines.push((
                         line.tag().map(|tag| tag.as_str().to_owned()),
-                        line.start_timestamp().as_secs(),
+                        line.start_timestamp().as_secs_f64(),
                         line.duration(),
                         Latencies(histogram.expect("a histogram")),
                         line.max(),
@@ -142,12 +143,12 @@ mod tests {
         assert_eq!(lines.len(), 4);
         for (line, interval) in lines.iter().zip(&intervals) {
             assert_eq!(line.0.as_deref(), interval.is_warm_up.then_some("warm-up"));
-            assert_eq!((line.1, line.2), (interval.second, Duration::from_millis(500)));
+            assert_eq!((line.1, line.2), (interval.start_s, Duration::from_millis(500)));
             assert_eq!(line.3, interval.figures.latency);
         }
         assert!((lines[0].4 - 0.9).abs() < 0.002, "milliseconds: {}", lines[0].4);
         assert_eq!(lines[3].0.as_deref(), Some("probe"));
-        assert_eq!((lines[3].1, lines[3].2), (1, Duration::from_secs(1)));
+        assert_eq!((lines[3].1, lines[3].2), (0.5, Duration::from_secs(1)));
         assert_eq!(lines[3].3, latencies([77]));
     }
 

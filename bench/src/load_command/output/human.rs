@@ -24,11 +24,11 @@ pub fn text(outcome: &Outcome) -> String {
             let _ = writeln!(text, "FAILED: {reason}\nThis is what was measured until then.");
         }
     }
-    let offered = outcome.offered_rate.map(|rate| format!(" of {rate:.0}/s offered"));
+    let offered = outcome.offered_rate.map(|rate| format!(" of {}/s offered", per_second(rate)));
     let _ = writeln!(
         text,
-        "{:.0} requests/s{}: {} in {:.3} s\n",
-        outcome.rate,
+        "{} requests/s{}: {} in {:.3} s\n",
+        per_second(outcome.rate),
         offered.unwrap_or_default(),
         outcome.total.requests,
         outcome.elapsed_s,
@@ -37,6 +37,11 @@ pub fn text(outcome: &Outcome) -> String {
     errors(outcome, &mut text);
     own(outcome, &mut text);
     text
+}
+
+/// A rate, with digits behind the point where there are few before it.
+fn per_second(rate: f64) -> String {
+    if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.0}") }
 }
 
 fn table(outcome: &Outcome, text: &mut String) {
@@ -68,8 +73,13 @@ fn table(outcome: &Outcome, text: &mut String) {
 
 fn row(name: &str, width: usize, figures: &Figures, elapsed_s: f64, text: &mut String) {
     let rate = if elapsed_s > 0.0 { figures.requests as f64 / elapsed_s } else { 0.0 };
-    let _ =
-        write!(text, "{name:width$} {:>10} {rate:>9.0} {:>8}", figures.requests, figures.misses);
+    let _ = write!(
+        text,
+        "{name:width$} {:>10} {:>9} {:>8}",
+        figures.requests,
+        per_second(rate),
+        figures.misses
+    );
     let latency = &figures.latency;
     let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999].map(|quantile| latency.quantile_us(quantile));
     for us in [latency.mean_us()].into_iter().chain(quantiles).chain([latency.max_us()]) {
@@ -177,6 +187,14 @@ mod tests {
         let text = text(&outcome);
         assert!(text.starts_with("FAILED: 127.0.0.1:6379 closed the connection\n"), "{text}");
         assert!(text.contains("\nall "), "{text}");
+    }
+
+    #[test]
+    fn low_rates_keep_their_digits() {
+        assert_eq!(
+            [0.0, 0.5, 9.99, 10.4, 1e6].map(per_second),
+            ["0.00", "0.50", "9.99", "10", "1000000"]
+        );
     }
 
     #[test]
