@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process;
+use crate::{interruption, process};
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a process may take to end its children.
@@ -109,6 +109,7 @@ impl Child {
     ) -> Result<Self, LaunchError> {
         let failed = |error: io::Error| LaunchError(format!("{}: {error}", path.display()));
         let messages = nameless_file().map_err(failed)?;
+        let _starting = interruption::starting();
         let process = Command::new("taskset")
             .arg("-c")
             .arg(cpus)

@@ -10,6 +10,7 @@ mod compare_command;
 mod data_server;
 mod generator;
 mod http;
+mod interruption;
 mod lb;
 mod limiter;
 mod link;
@@ -67,7 +68,15 @@ enum Subject {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().subject {
+    let subject = Arguments::parse().subject;
+    // Load ends in its own way, with what it has measured.
+    if !matches!(subject, Subject::Load(_))
+        && let Err(error) = interruption::prepare()
+    {
+        eprintln!("ringlet-bench: {error}");
+        return ExitCode::FAILURE;
+    }
+    let result = match subject {
         Subject::Load(arguments) => return load_command::run(&arguments),
         Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
