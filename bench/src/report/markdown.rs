@@ -61,7 +61,7 @@ pub fn since(changes: &Changes) -> String {
             let _ = writeln!(text, "  - {}", difference(change));
         }
     }
-    let _ = writeln!(text, "- {} equal: the difference lies inside the spreads", changes.equal);
+    let _ = writeln!(text, "- {} equal: the difference is small, or may be noise", changes.equal);
     for (what, list) in [("new", &changes.new), ("gone", &changes.gone)] {
         for row in list {
             let _ = writeln!(text, "- {what}: {row}");
