@@ -12,6 +12,7 @@ use super::sample::{Run, Sample};
 use crate::child::free_ports_in_row;
 use crate::compare::at_turn;
 use crate::data_server::{Kind, Launcher, Server};
+use crate::shell;
 
 /// The numbers of shards.
 pub const SHARDS: [usize; 4] = [1, 2, 4, 8];
@@ -136,7 +137,7 @@ impl Bench {
                         shards: target.shards,
                         runs: Vec::new(),
                         busy_cpus: Vec::new(),
-                        command: words.join(" "),
+                        command: shell::line(words.iter().map(String::as_str)),
                     });
                     targets.push(target);
                 }
