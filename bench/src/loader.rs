@@ -72,7 +72,9 @@ impl Loader {
         let outcome: Outcome = serde_json::from_slice(&output.stdout).map_err(|error| {
             let said = &output.stderr[output.stderr.len().saturating_sub(MESSAGE_BYTES)..];
             let said = String::from_utf8_lossy(said);
-            told(&format!("{}, no outcome: {error}\n{}", output.status, said.trim_end()))
+            // Who says nothing has said on standard error why.
+            let why = if output.stdout.is_empty() { String::new() } else { format!(": {error}") };
+            told(&format!("{}, no outcome{why}\n{}", output.status, said.trim_end()))
         })?;
         match &outcome.ended {
             Ended::Complete => Ok(outcome),
