@@ -21,7 +21,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 static STARTS: Mutex<()> = Mutex::new(());
 
-/// Held by whoever starts a process, until it has been started.
+/// Held by whoever starts a process until it has been started, and by whoever ends this one: it waits for
+/// ever once the end has begun.
 pub fn starting() -> MutexGuard<'static, ()> {
     STARTS.lock().unwrap_or_else(PoisonError::into_inner)
 }

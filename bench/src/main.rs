@@ -86,6 +86,8 @@ fn main() -> ExitCode {
         Subject::Scaling(arguments) => scaling::measure(&arguments),
         Subject::Report(arguments) => report::command::run(&arguments),
     };
+    // Where an interruption is at work it ended what failed, and says so itself.
+    let _not_interrupted = interruption::starting();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
