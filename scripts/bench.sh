@@ -12,6 +12,8 @@
 # RINGLET_SERVER_BINARY, RINGLET_LB_BINARY or RINGLET_LIMITER_BINARY names another program; then that
 # one is not built.
 set -euo pipefail
+# Where a relative path of the caller begins.
+called_from=$PWD
 cd "$(dirname "$0")/.."
 source scripts/packages.sh
 trap let_services_start EXIT
@@ -19,8 +21,14 @@ trap let_services_start EXIT
 PATH=$PATH:/usr/sbin
 
 usage() {
-    sed -n '2,13s/^# \{0,1\}//p' "$0"
+    # "$0" may be relative to where the caller was.
+    sed -n '2,13s/^# \{0,1\}//p' scripts/bench.sh
     exit "$1"
+}
+
+wrong() { # what
+    echo "bench.sh: $1" >&2
+    usage 2 >&2
 }
 
 # The package of a tool, unless the tool is there.
@@ -28,25 +36,38 @@ need() { # tool, package
     command -v "$1" >/dev/null || wanted+=("$2")
 }
 
-suites=(server memory scaling lb limiter)
-case "${1:-all}" in
-    all) [ $# = 0 ] || shift ;;
-    server | memory | scaling | lb | limiter)
-        suites=("$1")
-        shift
-        ;;
-    -h | --help) usage 0 ;;
-    -*) ;;
-    *) usage 2 ;;
-esac
-options=() report_options=()
-for option in "$@"; do
-    case "$option" in
+# All is read before anything is built or measured.
+name='' only='' options=() report_options=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        all | server | memory | scaling | lb | limiter)
+            [ -z "$name" ] || wrong "one name, not \"$name\" and \"$1\""
+            name=$1
+            ;;
         -h | --help) usage 0 ;;
-        --keep-baseline) report_options+=("$option") ;;
-        *) options+=("$option") ;;
+        --quick | --urgent) options+=("$1") ;;
+        --keep-baseline) report_options+=("$1") ;;
+        --rounds=* | --server-cpus=* | --load-cpu=* | --only=*)
+            [[ $1 != --only=* ]] || only=yes
+            options+=("$1")
+            ;;
+        --rounds | --server-cpus | --load-cpu | --only)
+            [ $# -gt 1 ] || wrong "$1 needs a value"
+            [ "$1" != --only ] || only=yes
+            options+=("$1" "$2")
+            shift
+            ;;
+        *) wrong "\"$1\" is unknown" ;;
     esac
+    shift
 done
+case "${name:=all}" in
+    all) suites=(server memory scaling lb limiter) ;;
+    *) suites=("$name") ;;
+esac
+case "$only $name" in
+    'yes all' | 'yes memory' | 'yes scaling') wrong '--only is for server, lb or limiter' ;;
+esac
 
 wanted=() programs=()
 need taskset util-linux
@@ -85,13 +106,28 @@ packages=(-p ringlet-bench)
 for program in "${programs[@]}"; do
     variable=${program^^}
     variable=${variable//-/_}_BINARY
-    [ -n "${!variable:-}" ] || packages+=(-p "$program")
-    export "$variable=${!variable:-$target/release/$program}"
+    path=${!variable:-}
+    case "$path" in
+        '') packages+=(-p "$program") path=$target/release/$program ;;
+        /*) ;;
+        *) path=$called_from/$path ;;
+    esac
+    export "$variable=$path"
 done
 cargo build --release --quiet "${packages[@]}"
 bench=$target/release/ringlet-bench
+measured=()
 for suite in "${suites[@]}"; do
     # Its own table goes to target/bench/NAME.md; what counts here is the report on all.
-    "$bench" "$suite" "${options[@]}" >/dev/null
+    if "$bench" "$suite" "${options[@]}" >/dev/null; then
+        measured+=("$suite")
+    else
+        result=$?
+        # 130: interrupted.
+        [ $result != 130 ] || exit $result
+        echo "bench.sh: $suite failed; the report does without it" >&2
+    fi
 done
-exec "$bench" report "${report_options[@]}" "${suites[@]}"
+[ ${#measured[@]} -gt 0 ] || exit 1
+"$bench" report "${report_options[@]}" "${measured[@]}"
+[ ${#measured[@]} = ${#suites[@]} ]

@@ -14,8 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process;
-use crate::shell;
+use crate::{interruption, process, shell};
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a process may take to end its children.
@@ -114,6 +113,7 @@ impl Child {
         let mut command = Command::new("taskset");
         command.arg("-c").arg(cpus).arg(path).args(arguments);
         let line = line_of(&command);
+        let _starting = interruption::starting();
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -130,11 +130,18 @@ impl Child {
     pub fn wait_until(&mut self, mut serves: impl FnMut() -> bool) -> Result<(), LaunchError> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
-            if serves() {
-                return Ok(());
-            }
+            let is_served = serves();
+            // Who has ended serves nobody: another process may answer at its address.
             if let Ok(Some(status)) = self.process.try_wait() {
-                return Err(self.failed(&format!("ended at once, {status}")));
+                let hint = if status.success() {
+                    "; it must stay in the foreground (what it left in the background may still run)"
+                } else {
+                    ""
+                };
+                return Err(self.failed(&format!("ended at once, {status}{hint}")));
+            }
+            if is_served {
+                return Ok(());
             }
             thread::sleep(POLL_INTERVAL);
         }
@@ -181,30 +188,39 @@ fn nameless_file() -> io::Result<File> {
 }
 
 impl Child {
-    /// Has a process with children (an nginx with workers) end them itself, or ends them.
+    /// Has a process with children (an nginx with workers) end them itself; those that it leaves behind
+    /// (a script that dies of the signal) are ended.
     fn end_children(&mut self) {
         let pid = self.process.id();
-        let tree = || process::tree(pid).unwrap_or_default();
-        if tree().len() < 2 {
+        let mut children = process::descendants(pid);
+        if children.is_empty() {
             return;
         }
         signal("-TERM", &[pid]);
-        let deadline = Instant::now() + END_TIMEOUT;
-        while Instant::now() < deadline {
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(POLL_INTERVAL);
+        if !wait_for(|| !matches!(self.process.try_wait(), Ok(None))) {
+            // It has not been waited for, so its id is still its own.
+            children = process::descendants(pid);
         }
-        // As long as their parent is not waited for, they are its children, and nobody has their ids.
-        let children = tree().split_off(1);
-        signal("-KILL", &children);
-        // They go by themselves, and until then they may still listen.
-        let deadline = Instant::now() + END_TIMEOUT;
-        while !children.iter().all(|pid| process::has_ended(*pid)) && Instant::now() < deadline {
-            thread::sleep(POLL_INTERVAL);
+        let are_gone = || children.iter().all(|child| child.has_ended());
+        if !are_gone() {
+            let left = children.iter().filter(|child| !child.has_ended());
+            signal("-KILL", &left.map(|child| child.pid).collect::<Vec<_>>());
+            // They go by themselves, and until then they may still listen.
+            wait_for(are_gone);
         }
     }
+}
+
+/// Whether something comes about in the time that processes have for their end.
+fn wait_for(mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + END_TIMEOUT;
+    while !holds() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+    true
 }
 
 /// Sends a signal, by kill(1), as the standard library knows only one.
@@ -238,6 +254,25 @@ mod tests {
     }
 
     #[test]
+    fn who_has_ended_does_not_serve_whoever_answers() {
+        for (script, says) in [
+            ("exit 0", "sh: ended at once, exit status: 0; it must stay in the foreground (what"),
+            ("exit 1", "sh: ended at once, exit status: 1"),
+        ] {
+            let mut child = Child::start(Path::new("sh"), "0", ["-c", script]).expect("taskset");
+            let pid = child.pid();
+            let serves = || {
+                while !process::has_ended(pid) {
+                    thread::sleep(POLL_INTERVAL);
+                }
+                true
+            };
+            let error = child.wait_until(serves).expect_err("it has ended").to_string();
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+
+    #[test]
     fn ports_are_given_out_once_and_never_those_of_listeners() {
         let row = free_ports_in_row(3).expect("three");
         let [one, other] = free_addresses().expect("two").map(|address| address.port());
@@ -251,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_dropped_child_has_ended_its_children_also_if_it_does_not_care() {
-        for care in ["trap 'kill $!; wait $!; exit' TERM", "trap '' TERM"] {
+        for care in ["trap 'kill $!; wait $!; exit' TERM", "trap '' TERM", ":"] {
             let script = format!("{care}; sleep 1000 & wait; wait");
             let child = Child::start(Path::new("sh"), "0", ["-c", &script]).expect("taskset");
             let deadline = Instant::now() + START_TIMEOUT;

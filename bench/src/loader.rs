@@ -6,7 +6,7 @@ use std::io;
 use std::process::{Child, Command, Stdio};
 
 use crate::generator::outcome::{Ended, Outcome};
-use crate::shell;
+use crate::{interruption, shell};
 
 /// What is shown of the messages of a load that failed.
 const MESSAGE_BYTES: usize = 2000;
@@ -60,6 +60,7 @@ impl Loader {
     pub fn start(&self, wrapper: &[String], words: &[String]) -> io::Result<Running> {
         let line = [wrapper, &self.line(words)].concat();
         let command = shell::line(line.iter().map(String::as_str));
+        let _starting = interruption::starting();
         let process = Command::new(&line[0])
             .args(&line[1..])
             .stdin(Stdio::null())
@@ -129,7 +130,9 @@ impl Running {
             let said = &output.stderr[output.stderr.len().saturating_sub(MESSAGE_BYTES)..];
             let said = String::from_utf8_lossy(said);
             let (command, status) = (&self.command, output.status);
-            let text = format!("{command}: {status}: {error}\n{}", said.trim_end());
+            // Who says nothing has said on standard error why.
+            let why = if output.stdout.is_empty() { String::new() } else { format!(": {error}") };
+            let text = format!("{command}: {status}{why}\n{}", said.trim_end());
             io::Error::new(error.kind(), text)
         })
     }

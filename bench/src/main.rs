@@ -10,6 +10,7 @@ mod compare_command;
 mod data_server;
 mod generator;
 mod http;
+mod interruption;
 mod lb;
 mod limiter;
 mod load_command;
@@ -65,7 +66,15 @@ enum Subject {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().subject {
+    let subject = Arguments::parse().subject;
+    // Load ends in its own way, with what it has measured.
+    if !matches!(subject, Subject::Load(_))
+        && let Err(error) = interruption::prepare()
+    {
+        eprintln!("ringlet-bench: {error}");
+        return ExitCode::FAILURE;
+    }
+    let result = match subject {
         Subject::Load(arguments) => return load_command::run(&arguments),
         Subject::Compare(arguments) => compare_command::run(&arguments),
         Subject::Server(arguments) => server::compare(&arguments),
@@ -75,6 +84,8 @@ fn main() -> ExitCode {
         Subject::Scaling(arguments) => scaling::measure(&arguments),
         Subject::Report(arguments) => report::command::run(&arguments),
     };
+    // Where an interruption is at work it ended what failed, and says so itself.
+    let _not_interrupted = interruption::starting();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -74,6 +74,33 @@ pub fn has_ended(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |text| state(&text) == Some(true))
 }
 
+/// A process and when it began: its id alone may be that of another one later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id.
+    pub pid: u32,
+    began_ticks: u64,
+}
+
+impl Identity {
+    /// That of the process which has the id now; `None` if none has it.
+    pub fn of(pid: u32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(Self { pid, began_ticks: parse_begin(&text)? })
+    }
+
+    /// Whether it is gone, or only its parent has not heard of its end yet.
+    pub fn has_ended(self) -> bool {
+        Self::of(self.pid) != Some(self) || has_ended(self.pid)
+    }
+}
+
+/// All that a process has started, and what they have started, without itself.
+pub fn descendants(pid: u32) -> Vec<Identity> {
+    let all = tree(pid).unwrap_or_default();
+    all.into_iter().skip(1).filter_map(Identity::of).collect()
+}
+
 /// CPU time of some processes, and of the children of theirs that have ended.
 ///
 /// # Errors
@@ -135,6 +162,11 @@ fn parse_parent(text: &str) -> Option<u32> {
     fields(text)?.nth(4 - 3)?.parse().ok()
 }
 
+/// Field 22 (starttime).
+fn parse_begin(text: &str) -> Option<u64> {
+    fields(text)?.nth(22 - 3)?.parse().ok()
+}
+
 /// Fields 14 (utime) and 15 (stime), and 16 and 17, which are those of children that have ended.
 fn parse_times(text: &str) -> Option<(CpuTime, CpuTime)> {
     let mut fields = fields(text)?.skip(14 - 3);
@@ -179,6 +211,7 @@ mod tests {
         let ended = CpuTime { user: Duration::from_millis(70), system: Duration::from_millis(80) };
         assert_eq!(parse_times(text), Some((expected, ended)));
         assert_eq!(parse_parent(text), Some(17));
+        assert_eq!(parse_begin(&format!("{text} 4712 0")), Some(4712));
         assert_eq!(parse_stat("4711 (name) S 1 2"), None);
         assert_eq!(parse_stat(""), None);
     }
@@ -227,6 +260,13 @@ mod tests {
         drop(child.stdin.take());
         child.wait().expect("it ends");
         assert!(pids.iter().all(|pid| has_ended(*pid)));
+    }
+
+    #[test]
+    fn an_id_that_another_process_has_now_is_not_the_same_process() {
+        let own = Identity::of(std::process::id()).expect("we live");
+        assert!(!own.has_ended());
+        assert!(Identity { began_ticks: own.began_ticks + 1, ..own }.has_ended());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod findings;
 mod kinds;
+mod loads;
 mod plots;
 mod ready;
 mod rounds;
@@ -64,12 +65,19 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     let file = arguments.scenario.display();
     let problems = |problems| io::Error::other(format!("{file}:\n{problems}"));
     let scenario = scenario::load(&arguments.scenario).map_err(problems)?;
+    let refused = loads::refused(&scenario);
+    if !refused.is_empty() {
+        return Err(io::Error::other(format!("{file}:\n{}", refused.join("\n"))));
+    }
     let name = report_name(&arguments.scenario);
     let _raised = if arguments.urgent { Some(priority::raise()?) } else { None };
     let loader = Loader::this(&scenario.load_cpus)?;
     let report = compare(&scenario, arguments.rounds.map(|rounds| rounds as usize), &loader)?;
     report.write(&arguments.output, &name)?;
     eprintln!("Written to {0}/{name}.md and {name}.json.", arguments.output.display());
+    if report.plots.is_empty() {
+        return Err(io::Error::other("nothing was measured; the notes say why"));
+    }
     Ok(())
 }
 
@@ -82,6 +90,10 @@ fn compare(scenario: &Scenario, rounds: Option<usize>, loader: &Loader) -> io::R
         |what: &str| eprintln!("{what} ({:.0} s so far) ...", start.elapsed().as_secs_f64());
     let measured = measure(scenario, &method, &mut tell)?;
     println!("{}\n\n{}", scenario.title, table(&measured));
+    // The verdicts stand in the table already; what casts a doubt on them must stand beside it.
+    for note in &measured.notes {
+        println!("- {note}");
+    }
     let Findings { rows, mut notes, commands, .. } = findings(&measured);
     notes.push(match &tool {
         Ok(tool) => {

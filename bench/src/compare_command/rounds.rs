@@ -161,18 +161,16 @@ impl Meeting<'_> {
                         }));
                         sample
                     });
-                of.rounds.push(unless_failed(
-                    sample,
-                    &format!("{name}, round {}", round + 1),
-                    measured,
-                )?);
+                let what = format!("{name}, {}, round {}", of.name, round + 1);
+                of.rounds.push(unless_failed(sample, &what, measured)?);
             }
         }
         if let Some(tool) = self.method.tool {
             for (place, of) in found.iter_mut().enumerate() {
                 tell(&format!("{name}: system calls, {}", of.name));
                 let traced = self.traced(place, tool);
-                of.traced = unless_failed(traced, &format!("{name}, system calls"), measured)?;
+                let what = format!("{name}, {}, system calls", of.name);
+                of.traced = unless_failed(traced, &what, measured)?;
             }
         }
         Ok(OfLoad { name: name.clone(), systems: found })
@@ -185,8 +183,7 @@ impl Meeting<'_> {
         let after = running.used()?;
         let requests = answered(&outcome);
         if requests == 0 {
-            let system = self.system(place).name();
-            return Err(io::Error::other(format!("{system}: no request was answered")));
+            return Err(io::Error::other("no request was answered"));
         }
         let used = after.cpu.saturating_sub(before.cpu);
         let latency = &outcome.total.latency;

@@ -153,6 +153,9 @@ impl Running {
     /// It has ended.
     pub fn used(&self) -> io::Result<Used> {
         let pids = self.pids()?;
+        if process::has_ended(self.child.pid()) {
+            return Err(io::Error::other("the system has ended during the load"));
+        }
         let mut resident_bytes = 0;
         for pid in &pids {
             resident_bytes += process::resident_bytes(*pid)?;

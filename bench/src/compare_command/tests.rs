@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::generator::outcome::{Ended, Figures, Latencies, Outcome, Second};
@@ -167,7 +168,7 @@ fn a_load_that_fails_is_a_note_and_no_figure() {
     assert!(report.rows.is_empty(), "{:?}", report.rows);
     let notes: Vec<&String> = report.notes.iter().filter(|note| note.contains("FAILED")).collect();
     assert!(
-        notes.iter().any(|note| note.contains("ping, round 1") && note.contains("no more")),
+        notes.iter().any(|note| note.contains("ping, other, round 1") && note.contains("no more")),
         "{notes:?}"
     );
 }
@@ -208,8 +209,16 @@ fn all_processes_of_a_system_have_ended_with_it() {
     let nginx = host.install(&scenario.systems[0], &template::Names::default()).expect("nginx");
     for _ in 0..2 {
         let running = nginx.start().expect("it serves, each time at the same address");
-        let pids = running.pids().expect("/proc");
-        assert_eq!(pids.len(), 3, "a master and two workers");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let pids = loop {
+            let pids = running.pids().expect("/proc");
+            if pids.len() == 3 {
+                break pids;
+            }
+            // The first worker serves before the second one is there.
+            assert!(Instant::now() < deadline, "a master and two workers: {pids:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
         assert!(running.used().expect("they live").resident_bytes > 1 << 20);
         drop(running);
         for pid in pids {

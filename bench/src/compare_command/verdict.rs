@@ -22,7 +22,9 @@ pub const LEAST_PERCENT: f64 = 1.0;
 /// The rule, for reports.
 pub const RULE: &str = "Two systems differ where the interval that holds the true ratio in 95 of 100 \
                         comparisons (in brackets; Student's t over the logarithms of the ratios of the \
-                        rounds) excludes 1 and the median is off by 1 % or more; else they are equal.";
+                        rounds) excludes 1 and the median is off by 1 % or more; else they are equal. So of twenty \
+                        verdicts on systems that are equal one may well say that they differ: one \
+                        that nothing explains asks for another run.";
 
 /// Which side of a figure is the good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use super::draw::{WIDTH, rounded};
+use super::draw::{COLOURS, WIDTH, rounded};
 use super::plot::Plot;
 use super::scale::short;
 
@@ -32,7 +32,7 @@ pub fn picture(plot: &Plot) -> Option<Markup> {
                 @for (at, line) in plot.lines.iter().enumerate() {
                     @let y = top + NAME_HEIGHT + at as f64 * BAR_HEIGHT;
                     @for value in values_at(&line.points, group).filter(shown) {
-                        rect class=(format!("fill s{at}")) x="0" y=(rounded(y)) rx="2"
+                        rect class=(format!("fill s{}", at % COLOURS)) x="0" y=(rounded(y)) rx="2"
                             width=(rounded(length(value)).max(1.0)) height=(BAR_HEIGHT - 3.0) {
                             title { (line.name) ": " (short(value)) " " (plot.y.label) }
                         }
@@ -81,6 +81,17 @@ mod tests {
             .collect();
         assert_eq!(widths, [193.0, 96.5, 386.0]);
         assert!(text.contains("5.00 us") && !text.contains("NaN"), "{text}");
+    }
+
+    #[test]
+    fn more_bars_than_colours_begin_them_again() {
+        let mut plot =
+            beside("CPU", &[Row::new("GET", "us", &[1.0], &[1.0], Target::None).expect("figures")]);
+        let line = plot.lines[0].clone();
+        plot.lines = vec![line; COLOURS + 2];
+        let text = picture(&plot).expect("bars").into_string();
+        assert_eq!(text.matches("class=\"fill s1\"").count(), 2, "{text}");
+        assert!(!text.contains(&format!("s{COLOURS}")), "{text}");
     }
 
     #[test]

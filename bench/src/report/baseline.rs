@@ -1,13 +1,26 @@
 //! Job: say what got worse and what got better since a run that was kept.
 //! In: the suites of then and of now. Out: [`Changes`].
 //! Invariant: rows are paired by suite and name; ratios are compared where both have them, as the peer
-//! of the same run takes the machine's mood out of them; a difference inside both spreads is none.
+//! of the same run takes the machine's mood out of them; a difference that noise makes is none.
+//!
+//! The rule: the spreads, least to greatest, do not overlap, and the medians differ by at least
+//! [`LEAST_PERCENT`]. The fewer rounds, the narrower is a spread beside the noise it comes from: the
+//! spreads of three rounds that measure the same miss each other in one of ten cases, those of five in one
+//! of a hundred. So spreads of fewer than [`FULL_ROUNDS`] rounds are taken for wider by half on either
+//! side. A single round has none: then the medians must differ by [`LEAST_PERCENT_ALONE`].
 
 use serde::Serialize;
 
 use super::Suite;
 use crate::compare::{Row, Spread};
 use crate::machine::Machine;
+
+/// A smaller difference matters to nobody, as in comparisons.
+const LEAST_PERCENT: f64 = 1.0;
+/// The same where a figure was measured once, and nothing is known of its noise.
+const LEAST_PERCENT_ALONE: f64 = 5.0;
+/// Spreads of so many rounds are taken as they are.
+const FULL_ROUNDS: usize = 5;
 
 /// A row that is not what it was.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,7 +48,7 @@ pub struct Changes {
     pub worse: Vec<Change>,
     /// Rows that cost less, the best first.
     pub better: Vec<Change>,
-    /// Rows whose difference lies inside their spreads.
+    /// Rows whose difference is small, or may be noise.
     pub equal: usize,
     /// Rows that the baseline has not.
     pub new: Vec<String>,
@@ -78,7 +91,8 @@ impl Changes {
             (Some(before), Some(now)) => ("ratio", before, now),
             _ => (row.unit.as_str(), earlier.own, row.own),
         };
-        if before.min <= now.max && now.min <= before.max {
+        let rounds = earlier.rounds.min(row.rounds);
+        if !is_different(before, now, rounds) {
             self.equal += 1;
             return;
         }
@@ -93,6 +107,18 @@ impl Changes {
         // By the medians, as a percentage of a figure that was below zero would lie.
         if now.median > before.median { &mut self.worse } else { &mut self.better }.push(change);
     }
+}
+
+/// Whether two figures differ by more than noise, which were measured in so many rounds at least.
+fn is_different(before: Spread, now: Spread, rounds: usize) -> bool {
+    let widened = |spread: Spread| {
+        let more = if rounds < FULL_ROUNDS { (spread.max - spread.min) / 2.0 } else { 0.0 };
+        (spread.min - more, spread.max + more)
+    };
+    let ((before_min, before_max), (now_min, now_max)) = (widened(before), widened(now));
+    let least = if rounds > 1 { LEAST_PERCENT } else { LEAST_PERCENT_ALONE } / 100.0;
+    let is_large = (now.median - before.median).abs() >= least * before.median.abs();
+    is_large && now.median != before.median && (now_min > before_max || now_max < before_min)
 }
 
 fn title(suite: &Suite, row: &Row) -> String {
@@ -134,11 +160,49 @@ mod tests {
     #[test]
     fn a_difference_inside_the_spreads_is_none() {
         let before = suite(&[("x", &[], &[9.0, 11.0]), ("y", &[], &[9.0, 10.0])]);
-        let now = suite(&[("x", &[], &[10.9, 14.0]), ("y", &[], &[10.1, 12.0])]);
+        let now = suite(&[("x", &[], &[10.9, 14.0]), ("y", &[], &[13.0, 15.0])]);
         let changes = changes(&[before], &[now]);
         assert_eq!(changes.equal, 1);
         assert_eq!(changes.worse.len(), 1);
         assert_eq!(changes.worse[0].row, "y");
+    }
+
+    #[test]
+    fn small_differences_are_none_and_those_of_single_rounds_must_be_large() {
+        let compared = |before: &[f64], now: &[f64]| {
+            changes(&[suite(&[("x", &[], before)])], &[suite(&[("x", &[], now)])])
+        };
+        assert_eq!(compared(&[10.0; 5], &[10.05; 5]).equal, 1);
+        assert_eq!(compared(&[10.0; 5], &[10.2; 5]).worse.len(), 1);
+        assert_eq!(compared(&[62.0], &[64.0]).equal, 1);
+        assert_eq!(compared(&[62.0], &[66.0]).worse.len(), 1);
+        assert_eq!(compared(&[62.0], &[56.0]).better.len(), 1);
+        assert_eq!(compared(&[0.0], &[0.0]).equal, 1);
+    }
+
+    #[test]
+    fn equal_rows_rarely_differ() {
+        use ringlet_base::random::Random;
+        let seed = Random::from_system().expect("entropy").next_u64();
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        const RUNS: usize = 4000;
+        for rounds in [2, 3, 5, 7] {
+            let mut figures = || -> Vec<f64> {
+                // Sums of twelve uniform numbers: nearly normal, 5 % of noise.
+                let mut normal = || (0..12).map(|_| random.fraction()).sum::<f64>() - 6.0;
+                (0..rounds).map(|_| 100.0 + 5.0 * normal()).collect()
+            };
+            let different = (0..RUNS).filter(|_| {
+                let now = suite(&[("x", &[], &figures())]);
+                changes(&[suite(&[("x", &[], &figures())])], &[now]).equal == 0
+            });
+            let share = different.count() as f64 / RUNS as f64;
+            println!("{rounds} rounds: {share}");
+            // With two rounds hardly anything is known.
+            let most = if rounds == 2 { 0.2 } else { 0.03 };
+            assert!(share < most, "{rounds} rounds: {share}");
+        }
     }
 
     #[test]

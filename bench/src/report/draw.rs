@@ -26,7 +26,7 @@ const LETTER_HEIGHT: f64 = 14.0;
 /// Points of a line with up to so many are marked.
 const MARKED_POINTS: usize = 20;
 /// Colours that the style sheet has.
-const COLOURS: usize = 8;
+pub const COLOURS: usize = 8;
 
 /// The whole figure.
 pub fn figure(plot: &Plot) -> Markup {
@@ -54,7 +54,7 @@ fn legend(plot: &Plot, colours: &[usize], is_bars: bool) -> Markup {
                 li {
                     svg.swatch viewBox="0 0 26 10" aria-hidden="true" {
                         @if is_bars {
-                            rect class=(format!("fill s{colour}")) x="7" width="12" height="10" {}
+                            rect class=(format!("fill s{}", colour % COLOURS)) x="7" width="12" height="10" {}
                         } @else {
                             path class=(stroke(line, colour)) d="M1,5 L25,5" {}
                         }

@@ -132,7 +132,7 @@ fn since(changes: &Changes) -> Markup {
             @for line in &changes.machine { p.verdict.short { "Another machine: " (line) } }
             (list("got worse", "verdict short", &changes.worse))
             (list("got better", "verdict aim", &changes.better))
-            p.hint { (changes.equal) " are equal: the difference lies inside the spreads." }
+            p.hint { (changes.equal) " are equal: the difference is small, or may be noise." }
             @for (what, rows) in [("New", &changes.new), ("Gone", &changes.gone)] {
                 @if !rows.is_empty() {
                     details { summary { (what) ": " (rows.len()) } ul { @for row in rows { li { (row) } } } }

@@ -61,7 +61,7 @@ pub fn since(changes: &Changes) -> String {
             let _ = writeln!(text, "  - {}", difference(change));
         }
     }
-    let _ = writeln!(text, "- {} equal: the difference lies inside the spreads", changes.equal);
+    let _ = writeln!(text, "- {} equal: the difference is small, or may be noise", changes.equal);
     for (what, list) in [("new", &changes.new), ("gone", &changes.gone)] {
         for row in list {
             let _ = writeln!(text, "- {what}: {row}");
@@ -111,9 +111,12 @@ fn cells(row: &Row) -> Vec<String> {
 }
 
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    // A cell is one line, and bars part cells.
+    let plain = |cell: &String| cell.replace(['\n', '\r'], " ").replace('|', "\\|");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let width = |cell: &str| cell.chars().count();
     let mut widths: Vec<usize> = head.iter().map(|cell| width(cell)).collect();
-    for row in rows {
+    for row in &rows {
         for (most, cell) in widths.iter_mut().zip(row) {
             *most = (*most).max(width(cell));
         }
@@ -126,4 +129,16 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
     let body: String = rows.iter().map(|row| line(row)).collect();
     line(&head) + &line(&rule) + &body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_stays_one_cell() {
+        let text = table(&["what", "unit"], &[vec!["a | b\nc".to_owned(), "us".to_owned()]]);
+        let last = text.lines().last().expect("a row");
+        assert_eq!((text.lines().count(), last), (3, "| a \\| b c | us   |"));
+    }
 }

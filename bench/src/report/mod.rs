@@ -117,7 +117,13 @@ impl Suite {
         let explained = |error: &dyn std::fmt::Display, kind| {
             io::Error::new(kind, format!("{}: {error}", path.display()))
         };
-        let text = fs::read_to_string(&path).map_err(|error| explained(&error, error.kind()))?;
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let why = format!("{error}; `ringlet-bench {name}` makes it");
+                explained(&why, error.kind())
+            }
+            kind => explained(&error, kind),
+        })?;
         let report = serde_json::from_str(&text)
             .map_err(|error| explained(&error, io::ErrorKind::InvalidData))?;
         Ok(Self { name: name.to_owned(), report })

@@ -49,8 +49,24 @@ impl<'a> Measured<'a> {
         all.filter(|series| series.way == way || series.shards == 1).collect()
     }
 
+    /// All rounds.
+    pub fn rounds(self) -> Vec<usize> {
+        (0..self.rounds).collect()
+    }
+
     /// What hops cost, by so many rounds.
     pub fn price(self, rounds: &[usize]) -> HopPrice {
+        hop_price(&self.pairs(rounds)).unwrap_or_default()
+    }
+
+    /// In how many pairs of runs requests with hops cost less than those without, and of how many.
+    pub fn pairs_with_cheaper_hops(self) -> (usize, usize) {
+        let pairs = self.pairs(&self.rounds());
+        let is_cheaper = |pair: &&Pair| pair.plain.cpu_us < pair.ports.cpu_us;
+        (pairs.iter().filter(is_cheaper).count(), pairs.len())
+    }
+
+    fn pairs(self, rounds: &[usize]) -> Vec<Pair> {
         let mut pairs = Vec::new();
         for plain in self.series.iter().filter(|it| it.way == Way::Plain && it.shards > 1) {
             let same = |it: &&Series| {
@@ -63,19 +79,23 @@ impl<'a> Measured<'a> {
                 }));
             }
         }
-        hop_price(&pairs).unwrap_or_default()
+        pairs
     }
 
     /// What one load tells. `None` if there is too little of it.
     pub fn analyse(self, case: Case, way: Way) -> Option<Analysis> {
-        let rounds: Vec<usize> = (0..self.rounds).collect();
+        let rounds = self.rounds();
         let price = self.price(&rounds);
-        let (fit, whole, model) = self.fitted(case, way, &rounds, price)?;
         let alone = |round: &usize| {
             let rounds = [*round];
-            self.fitted(case, way, &rounds, self.price(&rounds)).map(|(_, _, model)| model)
+            self.fitted(case, way, &rounds, self.price(&rounds), usl::fit)
         };
-        let models = rounds.iter().filter_map(alone).collect();
+        let models: Vec<Model> =
+            rounds.iter().filter_map(alone).map(|(_, _, model)| model).collect();
+        // What not every round sees is not told from noise.
+        let has_kappa = models.iter().all(|model| model.law.kappa > 0.0);
+        let law = if has_kappa { usl::fit } else { usl::fit_sigma };
+        let (fit, whole, model) = self.fitted(case, way, &rounds, price, law)?;
         let series = self.of(case, way);
         let one = series.first().filter(|series| series.shards == 1)?;
         let parts = series.iter().map(|series| {
@@ -93,6 +113,7 @@ impl<'a> Measured<'a> {
         way: Way,
         rounds: &[usize],
         price: HopPrice,
+        law: fn(&[(f64, f64)]) -> Option<Fit>,
     ) -> Option<(Fit, Fit, Model)> {
         let series = self.of(case, way);
         let one = series.first().filter(|series| series.shards == 1)?;
@@ -115,7 +136,7 @@ impl<'a> Measured<'a> {
         let per_message = at_most(&|it| it.commands_per_message().unwrap_or(1.0))?;
         let hops =
             Hops { price, commands_per_pass: commands_per_pass(per_message, most.shards as f64) };
-        let fit = usl::fit(&rest)?;
+        let fit = law(&rest)?;
         let model = Model {
             one_us: median(rounds.iter().map(|round| one.runs[*round].figures.cpu_us))?,
             law: fit.law,
@@ -188,6 +209,22 @@ pub mod tests {
             let cost_us = alone.cost_us(8.0);
             assert!((cost_us / measured_us - 1.0).abs() < 1e-3, "{cost_us} for {measured_us}");
         }
+    }
+
+    #[test]
+    fn a_kappa_that_one_round_does_not_see_is_noise() {
+        let kappa_at = |rounds: &[usize]| {
+            let mut series = measured();
+            for series in series.iter_mut().filter(|series| series.shards == 8) {
+                for round in rounds {
+                    series.runs[*round].figures.cpu_us *= 1.2;
+                }
+            }
+            let analysis = Measured::new(&series).analyse(CASES[0], Way::Ports).expect("enough");
+            analysis.model.law.kappa
+        };
+        assert!(kappa_at(&[0, 1, 2]) > 0.001);
+        assert!(kappa_at(&[0, 2]).abs() < 1e-12, "two of three rounds saw it");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::report::plot::{Axis, Line, Plot, Scale};
 
 /// How far the prediction goes.
 const CORES_MAX: usize = 64;
+/// Servers that use less of their CPUs are not saturated.
+const LEAST_BUSY: f64 = 0.9;
 
 fn shards(count: usize) -> String {
     if count == 1 { "1 shard".to_owned() } else { format!("{count} shards") }
@@ -34,21 +36,61 @@ pub fn findings(series: &[Series], server_cpus: usize) -> Findings {
                 add_parts(&mut findings, analysis);
                 findings.notes.push(law_note(analysis));
             }
+            let of_case = series.iter().filter(|series| series.case == case);
+            let warning = idle_warning(of_case, server_cpus);
             findings.plots.extend(cost_plot(&analysed));
-            findings.plots.extend(throughput_plot(&analysed));
+            findings.plots.extend(throughput_plot(&analysed, warning.as_deref()));
+            findings.notes.extend(warning.map(|text| format!("{}: {text}", case.name())));
         }
     }
-    let rounds: Vec<usize> =
-        (0..series.iter().map(|it| it.runs.len()).min().unwrap_or(0)).collect();
-    let price = measured.price(&rounds);
-    findings.notes.push(format!(
-        "A hop costs {:.2} us per message with its answer, and {:.2} us per command in it.",
-        price.message_us, price.command_us
-    ));
+    findings.notes.push(price_note(measured));
     findings.notes.extend(series.iter().filter_map(|series| counter_note(series, server_cpus)));
     findings.notes.extend(ASSUMPTIONS.iter().map(|text| format!("Assumption: {text}")));
     findings.commands.extend(series.iter().map(|series| series.command.clone()));
     findings
+}
+
+/// What a hop costs, and how far that is to be believed.
+fn price_note(measured: Measured<'_>) -> String {
+    let price = measured.price(&measured.rounds());
+    let (cheaper, pairs) = measured.pairs_with_cheaper_hops();
+    let doubt = if cheaper > 0 {
+        format!(
+            " In {cheaper} of {pairs} pairs of runs requests with hops cost LESS than those without: \
+             there something else outweighs them, and the price is too low."
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "A hop costs {:.2} us per message with its answer, and {:.2} us per command in it.{doubt}",
+        price.message_us, price.command_us
+    )
+}
+
+/// Whether the CPUs had time left, so that the prediction rests on something else than it says.
+fn idle_warning<'a>(
+    series: impl Iterator<Item = &'a Series>,
+    server_cpus: usize,
+) -> Option<String> {
+    let is_idle = |series: &&Series| {
+        let busy = median(series.busy_cpus.iter().copied());
+        busy.is_some_and(|busy| busy < LEAST_BUSY * could_be_busy(series, server_cpus))
+    };
+    let (idle, all) =
+        series.fold((0, 0), |(idle, all), series| (idle + usize::from(is_idle(&series)), all + 1));
+    (idle > 0).then(|| {
+        format!(
+            "NOT to be relied on: in {idle} of {all} series the servers did not have their CPUs, or not \
+             enough to do, all the time. Passes that find less to do cost more per request, which counts \
+             as contention and grows with the cores in the prediction. A quiet machine, a faster CPU for \
+             the load or --urgent helps."
+        )
+    })
+}
+
+fn could_be_busy(series: &Series, server_cpus: usize) -> f64 {
+    server_cpus.min(series.shards) as f64
 }
 
 /// A row for each number of shards; its peer is the same server with one.
@@ -121,8 +163,8 @@ fn counter_note(series: &Series, server_cpus: usize) -> Option<String> {
         |figure: fn(&Figures) -> f64| median(series.runs.iter().map(|it| figure(&it.figures)));
     let (sent, messages) = (middle(|it| it.sent)?, middle(|it| it.messages)?);
     let busy = median(series.busy_cpus.iter().copied())?;
-    let could = server_cpus.min(series.shards) as f64;
-    let idles = if busy < 0.9 * could {
+    let could = could_be_busy(series, server_cpus);
+    let idles = if busy < LEAST_BUSY * could {
         ", NOT all the time: the load was slower, or others had the CPU"
     } else {
         ""
@@ -191,7 +233,7 @@ fn cost_plot(analysed: &[Analysis]) -> Option<Plot> {
 }
 
 /// Throughput over cores, measured and predicted.
-fn throughput_plot(analysed: &[Analysis]) -> Option<Plot> {
+fn throughput_plot(analysed: &[Analysis], warning: Option<&str>) -> Option<Plot> {
     let first = analysed.first()?;
     let millions = |throughput: f64| throughput / 1e6;
     let cores = || (1..=CORES_MAX).map(|cores| cores as f64);
@@ -204,8 +246,9 @@ fn throughput_plot(analysed: &[Analysis]) -> Option<Plot> {
             .filter(|cores| *cores >= most)
             .map(|cores| (cores, millions(analysis.model.throughput(cores))));
         let name = analysis.way.name();
-        lines.push(line(&format!("{name}, from measured cost"), measured, false));
-        lines.push(line(&format!("{name}, predicted"), predicted.collect(), true));
+        // One name, and so one colour, for what was measured and what follows from it.
+        lines.push(line(name, measured, false));
+        lines.push(line(name, predicted.collect(), true));
         if analysis.way == Way::Plain {
             let alone = |cores: f64| analysis.whole.law.capacity(cores) / analysis.model.one_us;
             let alone = cores().map(|cores| (cores, alone(cores))).collect();
@@ -220,8 +263,9 @@ fn throughput_plot(analysed: &[Analysis]) -> Option<Plot> {
         y: Axis::new("million requests per second", Scale::Linear),
         lines,
         caption: format!(
-            "No machine with so many cores was there: throughput is the number of cores over the CPU \
-             time per request, which was measured with up to {} shards on few CPUs. {}",
+            "{}No machine with so many cores was there: throughput is the number of cores over the CPU \
+             time per request, which was measured with up to {} shards on few CPUs (solid). {}",
+            warning.map(|text| format!("{text} ")).unwrap_or_default(),
             first.parts.last()?.0,
             ASSUMPTIONS.join(" ")
         ),
@@ -246,11 +290,12 @@ mod tests {
             assert!((last.0 - expected).abs() < 1e-9, "{}: {last:?}", line.name);
         }
         for way in [Way::Plain, Way::Ports] {
-            let named = |suffix: &str| {
-                let name = format!("{}, {suffix}", way.name());
-                throughput.lines.iter().find(|line| line.name == name).expect("a line")
+            let of = |is_predicted: bool| {
+                let is_it =
+                    |line: &&Line| line.name == way.name() && line.is_predicted == is_predicted;
+                throughput.lines.iter().find(is_it).expect("a line")
             };
-            let (was, will) = (named("from measured cost"), named("predicted"));
+            let (was, will) = (of(false), of(true));
             let (was, will) = (was.points[3], will.points[0]);
             assert!((was.1 / will.1 - 1.0).abs() < 0.01, "they meet: {was:?} {will:?}");
         }
@@ -259,6 +304,27 @@ mod tests {
             assert!(findings.notes.iter().any(|note| note.contains(text)));
         }
         assert_eq!(findings.commands.len(), series.len());
+    }
+
+    #[test]
+    fn idle_servers_and_hops_that_cost_nothing_cast_a_doubt_on_the_prediction() {
+        let mut series = measured();
+        let doubts = |series: &[Series]| {
+            let findings = findings(series, 1);
+            let is_doubted = |plot: &&Plot| plot.caption.starts_with("NOT to be relied on");
+            let hop = findings.notes.iter().find(|note| note.starts_with("A hop costs"));
+            let hop = hop.expect("a price").contains("LESS");
+            (findings.plots.iter().filter(is_doubted).count(), hop)
+        };
+        assert_eq!(doubts(&series), (0, false));
+        let case = series[0].case;
+        let is_it = |it: &&mut Series| it.case == case && it.shards == 8 && it.way == Way::Ports;
+        let ports = series.iter_mut().find(is_it).expect("eight shards");
+        ports.busy_cpus = vec![0.5; 3];
+        for run in &mut ports.runs {
+            run.figures.cpu_us *= 3.0;
+        }
+        assert_eq!(doubts(&series), (1, true));
     }
 
     #[test]

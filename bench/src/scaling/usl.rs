@@ -45,11 +45,21 @@ pub struct Fit {
 /// Errors count by their share of the cost, as those of measurements do. `None` if nobody has
 /// measured more than one core.
 pub fn fit(costs: &[(f64, f64)]) -> Option<Fit> {
+    fit_terms(costs, true)
+}
+
+/// The same without kappa: for costs that do not show whether there is one. Carried on to many cores, a
+/// kappa that noise has made is all that is seen.
+pub fn fit_sigma(costs: &[(f64, f64)]) -> Option<Fit> {
+    fit_terms(costs, false)
+}
+
+fn fit_terms(costs: &[(f64, f64)], has_kappa: bool) -> Option<Fit> {
     let measured: Vec<(f64, f64)> =
         costs.iter().copied().filter(|(cores, cost)| *cores > 1.0 && *cost > 0.0).collect();
     // Linear in sigma and kappa: cost - 1 = sigma (N - 1) + kappa N (N - 1).
     let point = |&(cores, cost): &(f64, f64)| Point {
-        known: [cores - 1.0, cores * (cores - 1.0)],
+        known: [cores - 1.0, if has_kappa { cores * (cores - 1.0) } else { 0.0 }],
         value: cost - 1.0,
         weight: 1.0 / (cost * cost),
     };
@@ -99,6 +109,8 @@ mod tests {
         let found = fit(&CORES.map(|cores| (cores, law.cost(cores)))).expect("a law");
         assert!((found.law.sigma - 0.04).abs() < 1e-9 && (found.law.kappa - 0.003).abs() < 1e-9);
         assert!(found.error < 1e-9);
+        let straight = fit_sigma(&CORES.map(|cores| (cores, law.cost(cores)))).expect("a law");
+        assert!(straight.law.kappa.abs() < 1e-12 && straight.law.sigma > 0.04, "{straight:?}");
         let wrong = fit(&[(2.0, 1.5), (4.0, 1.0), (8.0, 1.5)]).expect("a law");
         assert!(wrong.error > 0.1, "a law that does not hold says so: {wrong:?}");
     }
