@@ -245,7 +245,7 @@ impl<'a> Job<'a> {
         match found.best {
             Some((rate, trial)) => {
                 eprintln!("the highest rate with a p99 of {bound_ms} ms or less: {rate:.0}/s");
-                Ok(trial.detail)
+                Ok(end_of_search(trial.detail, found.stopped, self.stop.load(Ordering::Relaxed)))
             }
             None => Err(found.stopped.unwrap_or_else(|| {
                 format!("no rate that was tried has a p99 of {bound_ms} ms or less")
@@ -261,6 +261,17 @@ impl<'a> Job<'a> {
         let outcome = self.talk.run(&plan, self.command.clone(), &mut watchers, self.stop)?;
         trial_of(outcome)
     }
+}
+
+/// The best trial, which was complete, as the end of a search, which was not if it stopped.
+fn end_of_search(mut best: Outcome, stopped: Option<String>, is_interrupted: bool) -> Outcome {
+    if let Some(reason) = stopped {
+        best.ended = match is_interrupted {
+            true => Ended::Interrupted,
+            false => Ended::Failed(format!("the search stopped: {reason}")),
+        };
+    }
+    best
 }
 
 /// What the search must know of a run.
@@ -322,6 +333,17 @@ mod tests {
             assert_eq!(exit_code(&outcome, false), code, "change {place}");
         }
         assert_eq!(exit_code(&outcome(), true), 130, "a search that was stopped");
+    }
+
+    #[test]
+    fn a_search_that_stopped_is_not_complete() {
+        let ended = |stopped: Option<&str>, is_interrupted| {
+            end_of_search(outcome(), stopped.map(str::to_owned), is_interrupted).ended
+        };
+        assert_eq!(ended(None, false), Ended::Complete);
+        assert_eq!(ended(Some("interrupted"), true), Ended::Interrupted);
+        let failed = Ended::Failed("the search stopped: refused".to_owned());
+        assert_eq!(ended(Some("refused"), false), failed);
     }
 
     #[test]
