@@ -64,7 +64,7 @@ impl Traffic for HttpTraffic {
     }
 
     #[inline]
-    fn draw(&mut self) -> Asked {
+    fn draw(&mut self, _: Option<u16>) -> Asked {
         Asked { key: self.keys.draw(&mut self.random), ..Asked::default() }
     }
 
@@ -326,6 +326,6 @@ mod tests {
         let settings =
             HttpSettings { keys: 5, distribution: Distribution::Sequential, ..Default::default() };
         let mut second = HttpTraffic::new(&settings, Seat { core: 1, cores: 2, is_probe: false });
-        assert_eq!([(); 3].map(|()| second.draw().key), [1, 3, 1]);
+        assert_eq!([(); 3].map(|()| second.draw(None).key), [1, 3, 1]);
     }
 }

@@ -20,6 +20,9 @@ use super::verify::{Fault, Ledger};
 /// Bytes of an error that are shown.
 const SHOWN_BYTES_MAX: usize = 200;
 
+/// Keys that are drawn at most until one belongs to the wanted node.
+const DRAWS_MAX: usize = 100_000;
+
 /// What the commands of one core are made of.
 #[derive(Clone, Debug)]
 pub struct RespTraffic {
@@ -114,6 +117,20 @@ impl RespTraffic {
         0
     }
 
+    /// A key with its node.
+    #[inline]
+    fn draw_key(&mut self, only: Option<u16>) -> (u64, u16) {
+        let mut left = DRAWS_MAX;
+        loop {
+            let key = self.keys.draw(&mut self.random) + self.key_offset;
+            let node = self.node(key);
+            left -= 1;
+            if left == 0 || only.is_none_or(|only| only == node) {
+                return (key, node);
+            }
+        }
+    }
+
     #[inline]
     fn node(&mut self, key: u64) -> u16 {
         let Some(slots) = &self.slots else { return 0 };
@@ -158,10 +175,9 @@ impl Traffic for RespTraffic {
     }
 
     #[inline]
-    fn draw(&mut self) -> Asked {
+    fn draw(&mut self, only: Option<u16>) -> Asked {
         let kind = self.draw_kind();
-        let key = self.keys.draw(&mut self.random) + self.key_offset;
-        let node = self.node(key);
+        let (key, node) = self.draw_key(only);
         let mut asked = Asked { kind: kind as u16, node, key, ..Asked::default() };
         if let Some(ledger) = &mut self.ledger {
             match self.commands[kind].writes {

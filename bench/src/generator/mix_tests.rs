@@ -44,7 +44,7 @@ fn words(command: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn next(traffic: &mut RespTraffic) -> (Asked, Vec<Vec<u8>>) {
-    let asked = traffic.draw();
+    let asked = traffic.draw(None);
     let mut command = Vec::new();
     traffic.encode(&asked, &mut command);
     (asked, words(&command))
@@ -172,6 +172,11 @@ fn keys_of_a_cluster_go_to_the_node_of_their_slot() {
         seen.insert(asked.node);
     }
     assert_eq!(seen.len(), 7);
+    for only in 0..7 {
+        assert!((0..50).all(|_| traffic.draw(Some(only)).node == only));
+    }
+    // A node without slots has no keys.
+    assert!(traffic.draw(Some(7)).node != 7);
     let (asked, moved) = (Asked::default(), b"-MOVED 12 127.0.0.1:7001\r\n");
     assert_eq!(judge(&mut traffic, &asked, moved), Answer::Refused);
     assert_eq!(
@@ -307,10 +312,10 @@ fn what_was_not_written_or_may_have_expired_is_not_wrong() {
 fn each_core_has_keys_of_its_own_when_they_are_checked() {
     for core in 0..3 {
         let mut traffic = RespTraffic::new(&verified(), Seat { core, cores: 3, is_probe: false });
-        assert!((0..100).all(|_| traffic.draw().key % 3 == core as u64));
+        assert!((0..100).all(|_| traffic.draw(None).key % 3 == core as u64));
     }
     let mut probe = RespTraffic::new(&verified(), Seat { core: 0, cores: 3, is_probe: true });
-    let drawn: Vec<Asked> = (0..100).map(|_| probe.draw()).collect();
+    let drawn: Vec<Asked> = (0..100).map(|_| probe.draw(None)).collect();
     assert_eq!(drawn.iter().map(|asked| asked.key % 3).collect::<BTreeSet<_>>(), [0, 1, 2].into());
     assert!(drawn.iter().all(|asked| (asked.version, asked.floor) == (0, 0)));
 }

@@ -60,8 +60,10 @@ pub enum Limit {
 /// One kind of load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamPlan {
-    /// Clients over all cores; each has one connection to each node that it needs.
+    /// Clients over all cores. Each has a connection to every node, unless it keeps to one.
     pub clients: usize,
+    /// Each client has one node and asks for keys of that node only.
+    pub keeps_to_node: bool,
     /// When they send.
     pub pace: Pace,
 }

@@ -73,8 +73,9 @@ pub trait Traffic {
     /// [`Answer::Good`] by [`Traffic::judge`] of an [`Asked`] without a kind (`u16::MAX`).
     fn greeting(&mut self, output: &mut Vec<u8>) -> usize;
 
-    /// Draws the next request.
-    fn draw(&mut self) -> Asked;
+    /// Draws the next request; if possible one for the node `only`. Where a node has so few of the keys
+    /// that none is found, it is one for another node.
+    fn draw(&mut self, only: Option<u16>) -> Asked;
 
     /// Appends a request that was drawn.
     fn encode(&mut self, asked: &Asked, output: &mut Vec<u8>);

@@ -174,6 +174,10 @@ pub struct Redis {
     /// The address is one node of a cluster: send each key to the node of its slot.
     #[arg(long)]
     pub cluster: bool,
+    /// Each connection is a client of one node of the cluster and asks for keys of that node only (as
+    /// redis-benchmark --cluster has it). Without it each client has a connection to every node.
+    #[arg(long, requires = "cluster")]
+    pub one_node: bool,
 }
 
 /// What only HTTP servers are asked.

@@ -31,7 +31,10 @@ fn plan_of(line: &str) -> Plan {
 #[test]
 fn without_options_it_is_redis_benchmark() {
     let plan = plan_of("h:1");
-    assert_eq!(plan.stream, StreamPlan { clients: 50, pace: Pace::Closed { pipeline: 1 } });
+    assert_eq!(
+        plan.stream,
+        StreamPlan { clients: 50, keeps_to_node: false, pace: Pace::Closed { pipeline: 1 } }
+    );
     assert_eq!(plan.limit, Limit::Time(Duration::from_secs(10)));
     assert_eq!((plan.cores, plan.warm_up), (1, Duration::from_secs(1)));
     assert_eq!((plan.probe, plan.reconnects, plan.shares_cpu), (None, false, false));
@@ -57,9 +60,15 @@ fn paces_and_limits_reach_the_plan() {
     let plan = plan_of("h --time 2m --warm-up 500ms --probe 100");
     assert_eq!(plan.limit, Limit::Time(Duration::from_secs(120)));
     assert_eq!(plan.warm_up, Duration::from_millis(500));
-    assert_eq!(plan.probe, Some(StreamPlan { clients: 1, pace: open(100.0, Gaps::Random) }));
+    assert_eq!(
+        plan.probe,
+        Some(StreamPlan { clients: 1, keeps_to_node: false, pace: open(100.0, Gaps::Random) })
+    );
     let plan = plan_of("h --probe 100 --gaps equal");
-    assert_eq!(plan.probe, Some(StreamPlan { clients: 1, pace: open(100.0, Gaps::Equal) }));
+    assert_eq!(
+        plan.probe,
+        Some(StreamPlan { clients: 1, keeps_to_node: false, pace: open(100.0, Gaps::Equal) })
+    );
     assert_eq!(plan_of("h --warm-up 0").warm_up, Duration::ZERO);
 }
 
@@ -106,6 +115,8 @@ fn what_does_not_go_together_is_refused() {
         ("h --expect 200", "--expect is for an http:// address only"),
         ("http://h --ratio 1:1", "--ratio is for a redis:// address only"),
         ("http://h --fill", "--fill is for a redis:// address only"),
+        ("h --one-node", "--cluster"),
+        ("h --cluster --one-node --distribution sequential", "another --distribution"),
         ("http://h --cluster", "--cluster is for a redis:// address only"),
         ("http://h --key-prefix k", "--key-prefix is for a redis:// address only"),
         ("h --threads 51", "51 threads need a connection each"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::options::{Arguments, Http, Redis};
 use super::search::Bound;
 use super::target::Protocol;
+use crate::generator::keys::Distribution;
 use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 
 /// Requests that a connection sends at once to fill keys.
@@ -29,6 +30,13 @@ pub fn check(arguments: &Arguments) -> Result<(), String> {
     };
     if let Some((option, address)) = foreign {
         return Err(format!("--{option} is for {address} address only"));
+    }
+    if arguments.redis.one_node && arguments.keys.distribution == Distribution::Sequential {
+        return Err(
+            "--one-node skips other nodes' keys, so they cannot come one by one: take another \
+                    --distribution"
+                .to_owned(),
+        );
     }
     let pace = &arguments.pace;
     if pace.threads > pace.connections {
@@ -58,6 +66,7 @@ fn only_redis(redis: &Redis) -> Option<&'static str> {
         ("fill", redis.fill),
         ("verify", redis.verify),
         ("cluster", redis.cluster),
+        ("one-node", redis.one_node),
     ];
     first_given(&given)
 }
@@ -86,6 +95,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         cores: pace.threads as usize,
         stream: StreamPlan {
             clients: pace.connections as usize,
+            keeps_to_node: arguments.redis.one_node,
             pace: match pace.rate {
                 Some(rate) => Pace::Open {
                     rate,
@@ -97,6 +107,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         },
         probe: pace.probe.map(|rate| StreamPlan {
             clients: 1,
+            keeps_to_node: false,
             pace: Pace::Open { rate, gaps: Gaps::Random, burst: 1 },
         }),
         seed: arguments.keys.seed.unwrap_or_default(),
@@ -112,7 +123,11 @@ pub fn fill_plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
     let cores = arguments.pace.threads as usize;
     let clients = (arguments.pace.connections as usize).min(FILL_CONNECTIONS).max(cores);
     Plan {
-        stream: StreamPlan { clients, pace: Pace::Closed { pipeline: FILL_PIPELINE } },
+        stream: StreamPlan {
+            clients,
+            keeps_to_node: false,
+            pace: Pace::Closed { pipeline: FILL_PIPELINE },
+        },
         probe: None,
         warm_up: Duration::ZERO,
         limit: Limit::Requests(arguments.keys.keys),

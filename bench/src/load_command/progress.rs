@@ -109,7 +109,11 @@ mod tests {
         Plan {
             nodes: Vec::new(),
             cores: 1,
-            stream: StreamPlan { clients: 1, pace: Pace::Closed { pipeline: 1 } },
+            stream: StreamPlan {
+                clients: 1,
+                keeps_to_node: false,
+                pace: Pace::Closed { pipeline: 1 },
+            },
             probe: None,
             seed: 1,
             warm_up: Duration::from_secs(1),

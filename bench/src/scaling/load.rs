@@ -58,7 +58,9 @@ impl Load {
                 words.extend(text(&["--command", "GET __key__", "--command-ratio", "7"]));
             }
         }
-        words.extend(self.is_cluster.then(|| "--cluster".to_owned()));
+        if self.is_cluster {
+            words.extend(text(&["--cluster", "--one-node"]));
+        }
         words.extend(self.fills.then(|| "--fill".to_owned()));
         words
     }
@@ -84,7 +86,7 @@ mod tests {
         assert_eq!(
             words,
             "redis://127.0.0.1:7000 --connections 100 --pipeline 16 --time 950ms --warm-up 0 \
-             --keys 100000 --value-bytes 64 --ratio 1:1 --cluster"
+             --keys 100000 --value-bytes 64 --ratio 1:1 --cluster --one-node"
         );
         let load = Load { mix: Mix::Multi, is_cluster: false, fills: true, ..LOAD };
         let words = load.words(address);

@@ -157,8 +157,7 @@ impl Bench {
         Ok(all)
     }
 
-    /// Observes the load from when it is under way until before it ends: connections are not counted,
-    /// of which cluster clients make more.
+    /// Observes the load from when it is under way until before it ends: connecting is not counted.
     fn measure(&self, target: &Target, series: &mut Series) -> io::Result<()> {
         let load = load(series.case, series.way, target.shards, self.time);
         let idle = Sample::take(&target.server)?;
@@ -223,16 +222,12 @@ fn ways(case: Case, shards: usize) -> &'static [Way] {
     if shards > 1 && case.mix == Mix::GetSet { &[Way::Plain, Way::Ports] } else { &[Way::Plain] }
 }
 
-/// Each shard has as many requests under way, and as many at once on a connection, whatever the way. A
-/// cluster client has a connection to every node, over which it spreads what it sends at once.
+/// Each shard has as many connections, with as many requests at once, whatever the way: a client of the
+/// cluster keeps to one node, or hops would not be all that differs.
 fn load(case: Case, way: Way, shards: usize, time: Duration) -> Load {
-    let (clients, pipeline) = match way {
-        // One at a time would not stay alone on its connection if a client sent one for each node.
-        Way::Ports if case.pipeline > 1 => (CLIENTS_PER_SHARD, case.pipeline * shards),
-        _ => (CLIENTS_PER_SHARD * shards, case.pipeline),
-    };
-    let is_cluster = way == Way::Ports;
-    Load { mix: case.mix, clients, pipeline, is_cluster, fills: false, time }
+    let Case { mix, pipeline } = case;
+    let clients = CLIENTS_PER_SHARD * shards;
+    Load { mix, clients, pipeline, is_cluster: way == Way::Ports, fills: false, time }
 }
 
 #[cfg(test)]
@@ -245,11 +240,8 @@ mod tests {
             for shards in SHARDS {
                 for way in ways(case, shards) {
                     let load = load(case, *way, shards, Duration::from_secs(1));
-                    let under_way = load.clients * load.pipeline;
-                    assert_eq!(under_way, CLIENTS_PER_SHARD * case.pipeline * shards);
-                    // A burst goes to all nodes alike, or one by one to any of them.
-                    let nodes = if load.is_cluster { shards } else { 1 };
-                    assert_eq!((load.pipeline / nodes).max(1), case.pipeline);
+                    let each = (load.clients / shards, load.pipeline);
+                    assert_eq!(each, (CLIENTS_PER_SHARD, case.pipeline));
                 }
             }
         }

@@ -104,21 +104,3 @@ pub fn offer(
         server.address
     ))
 }
-
-/// GETs in a closed loop, as redis-benchmark makes them.
-///
-/// # Errors
-/// As [`fill_small`].
-pub fn get_closed(
-    loader: &Loader,
-    server: &Server,
-    clients: usize,
-    pipeline: usize,
-    requests: u64,
-) -> io::Result<Outcome> {
-    loader.run_line(&format!(
-        "redis://{} --ratio 0:1 --connections {clients} --pipeline {pipeline} --keys {KEYS} \
-         --requests {requests}",
-        server.address
-    ))
-}

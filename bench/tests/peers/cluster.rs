@@ -43,9 +43,11 @@ fn cluster_clients_reach_the_owning_shard_without_a_hop() {
     assert_eq!(plain.number("/total/requests"), 20_000.0);
     let between = batches_sent(&server);
     assert!(between > 5000, "three of four keys lie on another shard: {between}");
-    let said =
-        load(&[&[url.as_str(), "--cluster", "--verify"], &words[..]].concat()).must_be_complete();
-    assert_eq!((said.number("/total/requests"), said.number("/total/wrong")), (20_000.0, 0.0));
+    for way in [&["--cluster"][..], &["--cluster", "--one-node"]] {
+        let said = load(&[&[url.as_str(), "--verify"], way, &words[..]].concat());
+        let said = said.must_be_complete();
+        assert_eq!((said.number("/total/requests"), said.number("/total/wrong")), (20_000.0, 0.0));
+    }
     let hops = batches_sent(&server) - between;
     assert!(hops < 100, "{hops} batches although every key went to its shard");
 }

@@ -60,15 +60,13 @@ impl<T: Traffic> Core<T> {
     /// # Errors
     /// The kernel refuses the ring.
     pub fn new(plan: Plan, shared: Arc<Shared>, streams: Vec<Stream<T>>) -> Result<Self, String> {
-        let clients: usize = streams.iter().map(Stream::clients).sum();
+        let links = LinkTable::new(streams.iter().map(Stream::nodes));
         let settings = RingSettings {
-            max_sockets: clients * plan.nodes.len() + SPARE_SOCKETS,
+            max_sockets: links.len() + SPARE_SOCKETS,
             tick_ms: TICK_MS,
             ..RingSettings::default()
         };
         let ring = NetRing::new(&settings).map_err(|error| error.to_string())?;
-        let counts: Vec<usize> = streams.iter().map(Stream::clients).collect();
-        let links = LinkTable::new(&counts, plan.nodes.len());
         Ok(Self {
             plan,
             shared,
@@ -218,8 +216,13 @@ impl<T: Traffic> Core<T> {
             let stream = &mut self.streams[index];
             stream.take_turns(now_ns, &mut self.turns)?;
             for turn in self.turns.drain(..) {
-                let asked = stream.traffic.draw();
+                let only = stream.node_of(turn.client);
+                let asked = stream.traffic.draw(only.map(|node| node as u16));
                 let place = self.links.place(index, turn.client, usize::from(asked.node));
+                let place = place.ok_or_else(|| {
+                    let node = self.plan.nodes[only.unwrap_or_default()];
+                    format!("no key found for {node}, to which a client keeps: take more --keys")
+                })?;
                 let connection = self.links.at(place);
                 let length = connection.output.len();
                 if length == 0 {

@@ -3,6 +3,8 @@
 //! Invariant: each client of a stream has one place for each server, whatever socket it has at the moment;
 //! a socket that has been given up is nobody's.
 
+use std::ops::Range;
+
 use ringlet_runtime::ring::SocketId;
 
 use super::connection::Connection;
@@ -23,26 +25,26 @@ struct Owner {
 pub struct LinkTable {
     owners: Vec<Owner>,
     connections: Vec<Option<Connection>>,
-    /// The first place of each stream.
-    firsts: Vec<usize>,
-    nodes: usize,
+    /// The first place of each stream, and how many a client of it has.
+    streams: Vec<(usize, usize)>,
     /// Places by the index of their socket.
     by_socket: Vec<u32>,
 }
 
 impl LinkTable {
-    /// Places for so many clients of each stream, with `nodes` servers.
-    pub fn new(clients: &[usize], nodes: usize) -> Self {
+    /// Places for the clients of each stream, by the servers that each of them has: all clients of a
+    /// stream have equally many.
+    pub fn new(streams: impl Iterator<Item = Vec<Range<usize>>>) -> Self {
         let mut owners = Vec::new();
         let mut firsts = Vec::new();
-        for (stream, &clients) in clients.iter().enumerate() {
-            firsts.push(owners.len());
-            for client in 0..clients {
-                owners.extend((0..nodes).map(|node| Owner { stream, client, node }));
+        for (stream, clients) in streams.enumerate() {
+            firsts.push((owners.len(), clients.first().map_or(0, Range::len)));
+            for (client, nodes) in clients.into_iter().enumerate() {
+                owners.extend(nodes.map(|node| Owner { stream, client, node }));
             }
         }
         let connections = owners.iter().map(|_| None).collect();
-        Self { owners, connections, firsts, nodes, by_socket: Vec::new() }
+        Self { owners, connections, streams: firsts, by_socket: Vec::new() }
     }
 
     /// How many places there are.
@@ -50,9 +52,11 @@ impl LinkTable {
         self.owners.len()
     }
 
-    /// The place of a client's connection to a server.
-    pub fn place(&self, stream: usize, client: usize, node: usize) -> usize {
-        self.firsts[stream] + client * self.nodes + node
+    /// The place of a client's connection to a server, if it has one.
+    pub fn place(&self, stream: usize, client: usize, node: usize) -> Option<usize> {
+        let (first, each) = self.streams[stream];
+        let place = first + client * each + if each == 1 { 0 } else { node };
+        (self.owners[place].node == node).then_some(place)
     }
 
     /// The stream of a place.

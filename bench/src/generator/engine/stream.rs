@@ -4,6 +4,7 @@
 //! every intended time, whatever the clients wait for.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::pace::Schedule;
 use super::recorder::Recorder;
@@ -35,6 +36,10 @@ pub struct Stream<T> {
     /// What is seen.
     pub recorder: Recorder,
     clock: Clock,
+    seat: Seat,
+    /// Servers that there are.
+    nodes: usize,
+    keeps_to_node: bool,
     /// Whether a client of an open loop asks again before its reply has come.
     pipelines: bool,
     /// Requests without reply, by client.
@@ -86,6 +91,9 @@ impl<T: Traffic> Stream<T> {
         Self {
             recorder: Recorder::new(traffic.kinds().len(), warm_up_ns..end_ns),
             pipelines: traffic.pipelines() && !plan.reconnects,
+            seat,
+            nodes: plan.nodes.len(),
+            keeps_to_node: stream.keeps_to_node,
             traffic,
             clock,
             waiting: vec![0; clients],
@@ -99,9 +107,16 @@ impl<T: Traffic> Stream<T> {
         }
     }
 
-    /// Clients on this core.
-    pub fn clients(&self) -> usize {
-        self.waiting.len()
+    /// The only node of a client, if it keeps to one. The clients of all cores take turns.
+    pub fn node_of(&self, client: usize) -> Option<usize> {
+        let Seat { core, cores, .. } = self.seat;
+        self.keeps_to_node.then_some((client * cores + core) % self.nodes)
+    }
+
+    /// The nodes of each client on this core.
+    pub fn nodes(&self) -> Vec<Range<usize>> {
+        let nodes = |client| self.node_of(client).map_or(0..self.nodes, |node| node..node + 1);
+        (0..self.waiting.len()).map(nodes).collect()
     }
 
     /// Whether the requests are sent at fixed times.

@@ -45,12 +45,13 @@ impl Traffic for Lines {
         usize::from(self.greets)
     }
 
-    fn draw(&mut self) -> Asked {
+    fn draw(&mut self, only: Option<u16>) -> Asked {
         self.drawn += 1;
         if self.drawn == self.pauses_at {
             thread::sleep(PAUSE);
         }
-        Asked { node: (self.drawn % u64::from(self.nodes)) as u16, ..Asked::default() }
+        let node = only.unwrap_or((self.drawn % u64::from(self.nodes)) as u16);
+        Asked { node, ..Asked::default() }
     }
 
     fn encode(&mut self, asked: &Asked, output: &mut Vec<u8>) {
@@ -107,7 +108,7 @@ fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
     Plan {
         nodes: vec![address],
         cores: 1,
-        stream: StreamPlan { clients, pace },
+        stream: StreamPlan { clients, keeps_to_node: false, pace },
         probe: None,
         seed: 1,
         warm_up: Duration::ZERO,
@@ -420,7 +421,7 @@ fn what_waited_for_a_connection_when_a_signal_came_is_told() {
 fn a_bystander_is_measured_by_itself() {
     let mut plan = plan(serve(echo), CLOSED, 2);
     plan.cores = 2;
-    plan.probe = Some(StreamPlan { clients: 1, pace: open(500.0) });
+    plan.probe = Some(StreamPlan { clients: 1, keeps_to_node: false, pace: open(500.0) });
     plan.limit = Limit::Requests(2000);
     let outcome = measure(&plan).expect("a run");
     assert_eq!(outcome.total.requests, 2000);
