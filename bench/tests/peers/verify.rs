@@ -62,7 +62,7 @@ impl Store {
         }
         self.reads += 1;
         let mut value = self.values.get(key)?.clone();
-        if self.reads % 50 == 0 {
+        if self.reads.is_multiple_of(50) {
             match lie {
                 Lie::OtherKey => {
                     value = self.values.iter().find(|(other, _)| *other != key)?.1.clone();

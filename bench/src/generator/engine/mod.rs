@@ -251,9 +251,9 @@ fn merge(
         }
     }
     outcome.elapsed_s = (end_ns - warm_up_ns) as f64 / 1e9;
-    let per_second =
-        |count: u64| if end_ns > warm_up_ns { count as f64 / outcome.elapsed_s } else { 0.0 };
-    outcome.rate = per_second(outcome.total.requests);
+    if end_ns > warm_up_ns {
+        outcome.rate = outcome.total.requests as f64 / outcome.elapsed_s;
+    }
     outcome.offered_rate = match (plan.stream.pace, plan.limit) {
         (Pace::Open { .. }, Limit::Time(time)) if outcome.ended == Ended::Complete => {
             Some(offered as f64 / time.as_secs_f64())
