@@ -95,6 +95,14 @@ impl Connection {
         self.input.clear();
     }
 
+    /// Writes all requests without reply anew, for another socket; they keep their times.
+    pub fn write_again<T: Traffic>(&mut self, traffic: &mut T) {
+        self.output.clear();
+        for pending in &self.outstanding {
+            traffic.encode(&pending.asked, &mut self.output);
+        }
+    }
+
     /// Adds a request.
     pub fn ask<T: Traffic>(&mut self, traffic: &mut T, asked: Asked, turn: Turn) {
         traffic.encode(&asked, &mut self.output);

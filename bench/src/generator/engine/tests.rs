@@ -351,6 +351,12 @@ fn a_client_whose_connection_ends_takes_another() {
     let plain = |seat| Lines { greets: false, ..lines(1)(seat) };
     let outcome = run(&closing, String::new(), plain, &mut Seen::default(), &stop).expect("a run");
     assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 200));
+    // What was sent behind it goes to the next connection.
+    let mut pipelined = plan(address, Pace::Closed { pipeline: 4 }, 2);
+    pipelined.limit = Limit::Requests(200);
+    let outcome =
+        run(&pipelined, String::new(), plain, &mut Seen::default(), &stop).expect("a run");
+    assert_eq!((outcome.ended, outcome.total.requests), (Ended::Complete, 200));
     // By plan: each request has a connection of its own.
     let connections = Arc::new(AtomicU64::new(0));
     let count = connections.clone();
