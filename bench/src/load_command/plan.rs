@@ -9,7 +9,7 @@ use super::options::{Arguments, Http, Redis};
 use super::search::Bound;
 use super::target::Protocol;
 use crate::generator::keys::Distribution;
-use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
+use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 
 /// Requests that a connection sends at once to fill keys.
 const FILL_PIPELINE: usize = 64;
@@ -108,7 +108,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         probe: pace.probe.map(|rate| StreamPlan {
             clients: 1,
             keeps_to_node: false,
-            pace: Pace::Open { rate, gaps: Gaps::Random, burst: 1 },
+            pace: Pace::Open { rate, gaps: pace.gaps.into(), burst: 1 },
         }),
         seed: arguments.keys.seed.unwrap_or_default(),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
