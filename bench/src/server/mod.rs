@@ -42,8 +42,8 @@ impl Arguments {
     fn plan(&self) -> Plan {
         let common = &self.common;
         Plan {
-            rounds: common.rounds(2, 5),
-            long_rounds: common.rounds(1, 5),
+            rounds: common.rounds(3, 5),
+            long_rounds: common.rounds(3, 5),
             requests: common.pick(80_000, 150_000),
             latency_seconds: common.pick(2, 4),
             insert_keys: 5_000_000,
