@@ -55,6 +55,10 @@ impl Traffic for HttpTraffic {
         false
     }
 
+    fn repeats(&self) -> bool {
+        matches!(self.settings.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS")
+    }
+
     fn kinds(&self) -> &[String] {
         &self.kinds
     }

@@ -158,6 +158,10 @@ impl RespTraffic {
 }
 
 impl Traffic for RespTraffic {
+    fn repeats(&self) -> bool {
+        false
+    }
+
     fn pipelines(&self) -> bool {
         true
     }

@@ -13,8 +13,12 @@ pub const OUTSTANDING_MAX: usize = 1 << 20;
 pub const UNSENT_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one reply that are waited for.
 pub const REPLY_BYTES_MAX: usize = 512 << 20;
-/// How long the last replies are waited for after the last request.
+/// How long the last replies are waited for after the end, if a plan has no reason to say otherwise.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same when the run was interrupted: somebody waits for its end.
+pub const INTERRUPTED_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Connections that the server said it would end, and has not, are ended by the generator beyond so many.
+pub const RETIRED_SOCKETS_MAX: usize = 256;
 /// How long a run waits for any reply at all while requests are outstanding.
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long all connections together may take to be made.
@@ -85,6 +89,8 @@ pub struct Plan {
     pub warm_up: Duration,
     /// When the load ends; the probe ends with it.
     pub limit: Limit,
+    /// How long the last replies are waited for after the end.
+    pub drain: Duration,
     /// A new connection for each request.
     pub reconnects: bool,
     /// Other processes need the generator's CPU: an idle pass yields it.

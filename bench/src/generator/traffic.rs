@@ -66,6 +66,10 @@ pub trait Traffic {
     /// a request of an open loop waits for a connection of its own.
     fn pipelines(&self) -> bool;
 
+    /// Whether a request may be sent again when an idle connection turns out to have ended meanwhile (RFC
+    /// 9110, section 9.2.2).
+    fn repeats(&self) -> bool;
+
     /// The names of the kinds of requests.
     fn kinds(&self) -> &[String];
 

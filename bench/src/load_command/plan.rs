@@ -9,7 +9,7 @@ use super::options::{Arguments, Http, Redis};
 use super::search::Bound;
 use super::target::Protocol;
 use crate::generator::keys::Distribution;
-use crate::generator::plan::{Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
+use crate::generator::plan::{DRAIN_TIMEOUT, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 
 /// Requests that a connection sends at once to fill keys.
 const FILL_PIPELINE: usize = 64;
@@ -113,6 +113,7 @@ pub fn plan(arguments: &Arguments, nodes: Vec<SocketAddr>) -> Plan {
         seed: arguments.keys.seed.unwrap_or_default(),
         warm_up: length.warm_up.unwrap_or(warm_up_default),
         limit: length.requests.map_or(Limit::Time(length.time), Limit::Requests),
+        drain: DRAIN_TIMEOUT,
         reconnects: pace.new_connections,
         shares_cpu: pace.share_cpu,
     }

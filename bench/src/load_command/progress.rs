@@ -118,6 +118,7 @@ mod tests {
             seed: 1,
             warm_up: Duration::from_secs(1),
             limit,
+            drain: Duration::ZERO,
             reconnects: false,
             shares_cpu: false,
         }

@@ -60,6 +60,8 @@ pub struct Connection {
     spare: Vec<u8>,
     /// The begin of a reply.
     input: Vec<u8>,
+    /// Replies that came on the socket of the moment.
+    answered: u64,
 }
 
 /// What the received bytes brought.
@@ -85,6 +87,7 @@ impl Connection {
             output: Vec::new(),
             spare: Vec::new(),
             input: Vec::new(),
+            answered: 0,
         }
     }
 
@@ -93,6 +96,13 @@ impl Connection {
         self.socket = socket;
         self.state = State::Connecting;
         self.input.clear();
+        self.answered = 0;
+    }
+
+    /// Whether the server may have ended it before it saw the one request without reply: it has answered
+    /// others, and of this one nothing has come.
+    pub fn was_idle(&self) -> bool {
+        self.answered > 0 && self.input.is_empty() && self.outstanding.len() == 1
     }
 
     /// Writes all requests without reply anew, for another socket; they keep their times.
@@ -198,6 +208,7 @@ impl Connection {
             }
             at += judged.length;
             brought.replies += 1;
+            self.answered += 1;
             brought.closes = judged.closes;
         }
         Ok(at)

@@ -5,11 +5,12 @@
 
 mod sockets;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use ringlet_runtime::ring::{Event, NetRing, RingSettings, Wait};
+use ringlet_runtime::ring::{Event, NetRing, RingSettings, SocketId, Wait};
 
 use super::connection::State;
 use super::link_table::LinkTable;
@@ -17,7 +18,7 @@ use super::shared::{CoreReport, Message, Shared};
 use super::stream::{Stream, Turn};
 use crate::generator::outcome::Ended;
 use crate::generator::plan::{
-    CONNECT_TIMEOUT, DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT, UNSENT_BYTES_MAX,
+    CONNECT_TIMEOUT, INTERRUPTED_DRAIN_TIMEOUT, Plan, SILENCE_TIMEOUT, UNSENT_BYTES_MAX,
 };
 use crate::generator::traffic::Traffic;
 
@@ -38,6 +39,8 @@ pub struct Core<T> {
     /// The load, and the bystander if this core has it.
     streams: Vec<Stream<T>>,
     links: LinkTable,
+    /// Sockets whose end the server has announced, the oldest first.
+    retired: VecDeque<SocketId>,
     /// Connections with something to send.
     dirty: Vec<usize>,
     turns: Vec<Turn>,
@@ -73,6 +76,7 @@ impl<T: Traffic> Core<T> {
             ring,
             streams,
             links,
+            retired: VecDeque::new(),
             dirty: Vec::new(),
             turns: Vec::new(),
             unsent_bytes: 0,
@@ -142,7 +146,7 @@ impl<T: Traffic> Core<T> {
 
     fn load(&mut self, sink: &SyncSender<Message>) -> Result<Ended, String> {
         let mut events = Vec::new();
-        let mut drain_until_ns = None;
+        let mut over_since_ns = None;
         let mut is_interrupted = false;
         self.last_reply_ns = self.now_ns();
         loop {
@@ -151,19 +155,24 @@ impl<T: Traffic> Core<T> {
             if self.shared.is_stopped() && !is_interrupted {
                 is_interrupted = true;
                 self.streams.iter_mut().for_each(|stream| stream.break_off(now_ns));
+                over_since_ns = None;
             }
             self.ask(now_ns)?;
             let (outstanding, has_sent_all) = self.progress(now_ns);
             if has_sent_all && outstanding == 0 {
                 break;
             }
-            if has_sent_all {
-                let until_ns =
-                    *drain_until_ns.get_or_insert(now_ns + DRAIN_TIMEOUT.as_nanos() as u64);
-                if now_ns > until_ns {
+            if self.streams.iter().all(|stream| stream.is_over(now_ns)) {
+                let drain =
+                    if is_interrupted { INTERRUPTED_DRAIN_TIMEOUT } else { self.plan.drain };
+                let since_ns = *over_since_ns.get_or_insert(now_ns);
+                if now_ns > since_ns + drain.as_nanos() as u64 {
+                    if is_interrupted {
+                        return Ok(Ended::Interrupted);
+                    }
                     return Err(format!(
-                        "{outstanding} requests had no reply {} s after the last one was sent",
-                        DRAIN_TIMEOUT.as_secs()
+                        "{outstanding} requests had no reply {} s after the last one was meant to be sent",
+                        drain.as_secs_f64()
                     ));
                 }
             }

@@ -4,6 +4,8 @@
 
 mod connection;
 mod core;
+#[cfg(test)]
+mod endings_tests;
 mod link_table;
 mod pace;
 mod recorder;

@@ -142,13 +142,18 @@ impl<T: Traffic> Stream<T> {
         self.backlog.clear();
     }
 
-    /// Whether all that was to be sent has been sent by `now_ns`.
-    pub fn has_sent_all(&self, now_ns: u64) -> bool {
-        let is_over = match &self.clock {
+    /// Whether no further request is meant to be sent from `now_ns` on.
+    pub fn is_over(&self, now_ns: u64) -> bool {
+        let has_ended = match &self.clock {
             Clock::Closed { .. } => now_ns >= self.end_ns,
             Clock::Open { schedule, .. } => schedule.next_ns() >= self.end_ns,
         };
-        self.waiting.is_empty() || (self.backlog.is_empty() && (is_over || self.left == 0))
+        self.waiting.is_empty() || has_ended || self.left == 0
+    }
+
+    /// Whether all that was to be sent has been sent by `now_ns`.
+    pub fn has_sent_all(&self, now_ns: u64) -> bool {
+        self.backlog.is_empty() && self.is_over(now_ns)
     }
 
     /// Whether nothing is due before `then_ns`.

@@ -11,20 +11,20 @@ use std::time::Duration;
 
 use super::{Stream, Watch, run};
 use crate::generator::outcome::{Ended, Interval, Outcome};
-use crate::generator::plan::{Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
+use crate::generator::plan::{DRAIN_TIMEOUT, Gaps, Limit, OUTSTANDING_MAX, Pace, Plan, StreamPlan};
 use crate::generator::traffic::{Answer, Asked, Judged, Seat, Traffic};
 
 /// Asks with lines that hold the number of the server, and wants them back.
-struct Lines {
-    kinds: Vec<String>,
-    nodes: u16,
-    drawn: u64,
-    pipelines: bool,
-    greets: bool,
+pub struct Lines {
+    pub kinds: Vec<String>,
+    pub nodes: u16,
+    pub drawn: u64,
+    pub pipelines: bool,
+    pub greets: bool,
     /// Bytes that each request is longer.
-    padding: usize,
+    pub padding: usize,
     /// Stands still at the request of that number.
-    pauses_at: u64,
+    pub pauses_at: u64,
 }
 
 const PAUSE: Duration = Duration::from_millis(60);
@@ -32,6 +32,10 @@ const PAUSE: Duration = Duration::from_millis(60);
 impl Traffic for Lines {
     fn pipelines(&self) -> bool {
         self.pipelines
+    }
+
+    fn repeats(&self) -> bool {
+        !self.pipelines
     }
 
     fn kinds(&self) -> &[String] {
@@ -78,7 +82,9 @@ impl Traffic for Lines {
 /// What a server does with the line of that number; false to close the connection.
 type Behave = dyn Fn(u64, &str, &mut TcpStream) -> bool + Send + Sync;
 
-fn serve(behave: impl Fn(u64, &str, &mut TcpStream) -> bool + Send + Sync + 'static) -> SocketAddr {
+pub fn serve(
+    behave: impl Fn(u64, &str, &mut TcpStream) -> bool + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let behave: Arc<Behave> = Arc::new(behave);
@@ -100,11 +106,11 @@ fn serve(behave: impl Fn(u64, &str, &mut TcpStream) -> bool + Send + Sync + 'sta
     address
 }
 
-fn echo(_: u64, line: &str, stream: &mut TcpStream) -> bool {
+pub fn echo(_: u64, line: &str, stream: &mut TcpStream) -> bool {
     writeln!(stream, "{line}").is_ok()
 }
 
-fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
+pub fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
     Plan {
         nodes: vec![address],
         cores: 1,
@@ -113,19 +119,20 @@ fn plan(address: SocketAddr, pace: Pace, clients: usize) -> Plan {
         seed: 1,
         warm_up: Duration::ZERO,
         limit: Limit::Time(Duration::from_millis(400)),
+        drain: DRAIN_TIMEOUT,
         reconnects: false,
         shares_cpu: true,
     }
 }
 
-const CLOSED: Pace = Pace::Closed { pipeline: 1 };
+pub const CLOSED: Pace = Pace::Closed { pipeline: 1 };
 
-fn open(rate: f64) -> Pace {
+pub fn open(rate: f64) -> Pace {
     Pace::Open { rate, gaps: Gaps::Equal, burst: 1 }
 }
 
 #[derive(Default)]
-struct Seen(Vec<Interval>);
+pub struct Seen(pub Vec<Interval>);
 
 impl Watch for Seen {
     fn second(&mut self, interval: &Interval) {
@@ -133,7 +140,7 @@ impl Watch for Seen {
     }
 }
 
-fn lines(nodes: usize) -> impl Fn(Seat) -> Lines + Send + Clone {
+pub fn lines(nodes: usize) -> impl Fn(Seat) -> Lines + Send + Clone {
     move |_| Lines {
         kinds: vec!["LINE".to_owned()],
         nodes: nodes as u16,

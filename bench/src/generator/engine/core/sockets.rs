@@ -3,11 +3,12 @@
 //! Invariant: a socket that was given up says nothing to anyone any more; a connection that ends while a
 //! reply is due ends the run.
 
-use ringlet_runtime::ring::{Event, ReceiveEnd, ReceivedBuffer, SocketAddress};
+use ringlet_runtime::ring::{Event, ReceiveEnd, ReceivedBuffer, SocketAddress, SocketId};
 
 use super::Core;
 use crate::generator::engine::connection::{Brought, State};
 use crate::generator::engine::stream::Stream;
+use crate::generator::plan::RETIRED_SOCKETS_MAX;
 use crate::generator::traffic::Traffic;
 
 impl<T: Traffic> Core<T> {
@@ -35,7 +36,9 @@ impl<T: Traffic> Core<T> {
                 // Greetings have not been counted.
                 self.unsent_bytes = self.unsent_bytes.saturating_sub(data.len());
                 if let Some(place) = self.links.find(socket) {
-                    result.map_err(|errno| self.lost(place, &errno.to_string(), "send to"))?;
+                    if let Err(errno) = result {
+                        return self.on_end(place, ReceiveEnd::Error(errno));
+                    }
                     let connection = self.links.at(place);
                     connection.free_since_ns = self.pass_start_ns;
                     connection.give_back(data);
@@ -116,29 +119,47 @@ impl<T: Traffic> Core<T> {
         // Who closes first keeps the port busy for a minute: the server's end is waited for, and where
         // the end is ours it is a reset.
         self.links.forget(socket);
-        if !by_server {
+        if by_server {
+            self.retire(socket);
+        } else {
             self.ring.close_with_reset(socket);
         }
         self.ready -= 1;
         self.connect(place)
     }
 
-    /// The server has ended a connection by itself.
+    /// Waits for the end of a socket that the server has announced, but not for too many of them.
+    fn retire(&mut self, socket: SocketId) {
+        self.retired.push_back(socket);
+        if self.retired.len() > RETIRED_SOCKETS_MAX
+            && let Some(oldest) = self.retired.pop_front()
+            && self.ring.is_open(oldest)
+        {
+            self.ring.close(oldest);
+        }
+    }
+
+    /// The server has ended a connection by itself. An idle one of HTTP ends in good order, perhaps while
+    /// a request is on its way (RFC 9112, section 9.6).
     fn on_end(&mut self, place: usize, end: ReceiveEnd) -> Result<(), String> {
+        let traffic = &mut self.streams[self.links.stream_of(place)].traffic;
         let connection = self.links.at(place);
-        let (socket, is_idle) = (connection.socket, connection.outstanding.is_empty());
+        let socket = connection.socket;
+        let is_orderly = !traffic.pipelines()
+            && connection.state == State::Ready
+            && (connection.outstanding.is_empty() || (connection.was_idle() && traffic.repeats()));
+        if is_orderly {
+            connection.write_again(traffic);
+            self.links.forget(socket);
+            self.ring.close(socket);
+            self.ready -= 1;
+            return self.connect(place);
+        }
         let reason = match end {
             ReceiveEnd::EndOfStream => "the server closed the connection".to_owned(),
             ReceiveEnd::Error(errno) => errno.to_string(),
         };
-        if !is_idle || connection.state != State::Ready || self.streams[0].traffic.pipelines() {
-            return Err(self.lost(place, &reason, "talk to"));
-        }
-        // An idle connection of HTTP ends in good order (RFC 9112, section 9.6).
-        self.links.forget(socket);
-        self.ring.close(socket);
-        self.ready -= 1;
-        self.connect(place)
+        Err(self.lost(place, &reason, "talk to"))
     }
 
     /// What is said when the server is gone.
