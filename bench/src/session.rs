@@ -55,6 +55,14 @@ impl Common {
         all.iter().copied().filter(|scenario| wanted.contains(scenario)).collect()
     }
 
+    /// What of it changes figures, so that only runs of one kind are compared.
+    fn how(&self) -> String {
+        let given = |is_given, name| if is_given { name } else { "" };
+        let (quick, urgent) = (given(self.quick, "--quick, "), given(self.urgent, "--urgent, "));
+        let Self { server_cpus, load_cpu, .. } = self;
+        format!("{quick}{urgent}servers on CPU {server_cpus}, load on CPU {load_cpu}")
+    }
+
     /// One of two figures.
     pub fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
@@ -111,7 +119,8 @@ impl Session<'_> {
         setting.push(format!("duration {:.0} s", start.elapsed().as_secs_f64()));
         let Findings { rows, notes, plots, commands } = findings;
         let title = title.to_owned();
-        let report = Report { title, machine, setting, rows, notes, plots, commands };
+        let how = common.how();
+        let report = Report { title, machine, how, setting, rows, notes, plots, commands };
         report.write(&common.output, name)?;
         println!("{}", report.markdown());
         eprintln!("Written to {0}/{name}.md and {name}.json.", common.output.display());

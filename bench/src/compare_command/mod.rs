@@ -108,7 +108,8 @@ fn compare(scenario: &Scenario, rounds: Option<usize>, loader: &Loader) -> io::R
     setting.push(METHOD.to_owned());
     setting.push(format!("duration {:.0} s", start.elapsed().as_secs_f64()));
     let (title, plots) = (scenario.title.clone(), plots(&measured));
-    Ok(Report { title, machine, setting, rows, notes, plots, commands })
+    let how = "compare".to_owned();
+    Ok(Report { title, machine, how, setting, rows, notes, plots, commands })
 }
 
 /// The name of the report's files: no name of a suite, whatever the scenario is called.

@@ -64,6 +64,11 @@ impl FromStr for Target {
                 "TLS is not supported: give {}://, to a port without TLS",
                 if scheme == "https" { "http" } else { "redis" },
             )),
+            Some(("grpc", _)) => {
+                Err("gRPC is not spoken: h2load (Debian package nghttp2-client) makes \
+                                      its load; redis:// and http:// are known"
+                    .to_owned())
+            }
             Some((scheme, _)) => Err(format!("{scheme}:// is not known: give redis:// or http://")),
         }
     }
@@ -223,6 +228,7 @@ mod tests {
             ("https://h", "TLS is not supported: give http://"),
             ("rediss://h:6379", "TLS is not supported: give redis://"),
             ("ftp://h", "ftp:// is not known"),
+            ("grpc://h:8081", "h2load"),
             ("", "is no host"),
             ("redis://", "is no host"),
             ("http:///x", "is no host"),

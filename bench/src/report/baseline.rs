@@ -42,7 +42,7 @@ pub struct Change {
 /// What became of all rows of the baseline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Changes {
-    /// What differs between the two machines: then the rest says little.
+    /// What differs between the two machines, and in how was measured: then the rest says little.
     pub machine: Vec<String>,
     /// Rows that cost more, the worst first.
     pub worse: Vec<Change>,
@@ -64,7 +64,10 @@ pub fn changes(before: &[Suite], now: &[Suite]) -> Changes {
             changes.new.extend(suite.report.rows.iter().map(|row| title(suite, row)));
             continue;
         };
-        for line in differences(&earlier.report.machine, &suite.report.machine) {
+        let (then, how) = (&earlier.report.how, &suite.report.how);
+        let otherwise = (then != how).then(|| format!("{}: {how}; before: {then}", suite.name));
+        let machine = differences(&earlier.report.machine, &suite.report.machine);
+        for line in machine.into_iter().chain(otherwise) {
             if !changes.machine.contains(&line) {
                 changes.machine.push(line);
             }
@@ -228,5 +231,11 @@ mod tests {
             |cpus, load| changes(&[with(machine(2, "0.1"))], &[with(machine(cpus, load))]);
         assert_eq!(compared(2, "3.0").machine, Vec::<String>::new());
         assert_eq!(compared(4, "0.1").machine, ["CPUs: was 2, is 4"]);
+        let measured = |how: &str| {
+            let report = Report { how: how.to_owned(), ..Report::default() };
+            Suite { name: "server".to_owned(), report }
+        };
+        let found = changes(&[measured("a")], &[measured("--quick, a")]).machine;
+        assert_eq!(found, ["server: --quick, a; before: a"]);
     }
 }

@@ -129,7 +129,7 @@ fn since(changes: &Changes) -> Markup {
     html! {
         section #baseline {
             h2 { "Since the baseline" }
-            @for line in &changes.machine { p.verdict.short { "Another machine: " (line) } }
+            @for line in &changes.machine { p.verdict.short { "Another machine or way to measure: " (line) } }
             (list("got worse", "verdict short", &changes.worse))
             (list("got better", "verdict aim", &changes.better))
             p.hint { (changes.equal) " are equal: the difference is small, or may be noise." }

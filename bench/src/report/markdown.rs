@@ -53,7 +53,7 @@ pub fn targets(standings: &[Standing]) -> String {
 pub fn since(changes: &Changes) -> String {
     let mut text = "\n## Since the baseline\n\n".to_owned();
     for line in &changes.machine {
-        let _ = writeln!(text, "- ANOTHER MACHINE: {line}");
+        let _ = writeln!(text, "- ANOTHER MACHINE OR WAY TO MEASURE: {line}");
     }
     for (what, list) in [("got worse", &changes.worse), ("got better", &changes.better)] {
         let _ = writeln!(text, "- {} {what}", list.len());

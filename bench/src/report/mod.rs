@@ -65,6 +65,9 @@ pub struct Report {
     /// Where it was measured.
     #[serde(default)]
     pub machine: Machine,
+    /// What options changed about the figures, such as `--quick`.
+    #[serde(default)]
+    pub how: String,
     /// Versions, placement and method.
     pub setting: Vec<String>,
     /// The table.
@@ -155,6 +158,7 @@ mod tests {
         Report {
             title: "T".to_owned(),
             machine: Machine::default(),
+            how: "--quick".to_owned(),
             setting: vec!["two CPUs".to_owned()],
             rows: rows.into_iter().flatten().collect(),
             notes: vec!["a note".to_owned()],
