@@ -1,7 +1,7 @@
 //! Job: cluster mode: each key goes to the port of its shard. In: ringlet-server with ports for its shards.
 //! Out: failed assertions. Invariant: a hop between shards is counted by the server itself.
 
-use ringlet_check::process::{BINARY_VARIABLE, Launch, RunningServer, ServerBinary, free_ports};
+use ringlet_check::process::{Launch, RunningServer, ServerBinary, free_ports};
 
 use crate::program::load;
 use crate::questions::ask;
@@ -11,19 +11,10 @@ const SHARDS: usize = 4;
 
 /// A ringlet-server whose shards have ports of their own.
 fn shard_ports(shards: usize) -> RunningServer {
-    let test = std::env::current_exe().expect("a path");
-    let built = test.parent().and_then(|folder| folder.parent()).expect("target/PROFILE");
-    let built = built.join("ringlet-server").display().to_string();
-    let binary = ServerBinary::from_environment(&built);
-    assert!(
-        binary.path().exists(),
-        "{} is not there: cargo build -p ringlet-server, or set {BINARY_VARIABLE}",
-        binary.path().display()
-    );
     let first = free_ports(shards as u16).expect("free ports").to_string();
     let options = vec!["--shard-ports", first.as_str()];
     let launch = Launch { options, ..Launch::with_shards(shards) };
-    binary.launch(&launch).expect("ringlet-server")
+    ServerBinary::beside_the_test().launch(&launch).expect("ringlet-server")
 }
 
 /// Batches that went from core to core.

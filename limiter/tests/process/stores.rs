@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use ringlet_check::client::{Connection, Reply};
-use ringlet_check::process::{BINARY_VARIABLE, Launch, RunningServer, ServerBinary};
+use ringlet_check::process::{Launch, RunningServer, ServerBinary};
 
 use crate::limiter::PATIENCE;
 
@@ -20,16 +20,7 @@ impl Kind {
         if self == Self::Redis {
             return ServerBinary::at("redis-server");
         }
-        let test = std::env::current_exe().expect("a path");
-        let built = test.parent().and_then(|folder| folder.parent()).expect("target/PROFILE");
-        let built = built.join("ringlet-server").display().to_string();
-        let binary = ServerBinary::from_environment(&built);
-        assert!(
-            binary.path().exists(),
-            "{} is not there: cargo build -p ringlet-server, or set {BINARY_VARIABLE}",
-            binary.path().display()
-        );
-        binary
+        ServerBinary::beside_the_test()
     }
 }
 

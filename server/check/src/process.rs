@@ -65,6 +65,22 @@ impl ServerBinary {
         Self::at(std::env::var_os(BINARY_VARIABLE).map_or_else(|| built.into(), PathBuf::from))
     }
 
+    /// The binary that [`BINARY_VARIABLE`] names, or else the one that was built beside the running test.
+    ///
+    /// # Panics
+    /// There is none: the message says how to get one.
+    pub fn beside_the_test() -> Self {
+        let test = std::env::current_exe().expect("a test has a path");
+        let built = test.parent().and_then(Path::parent).expect("target/PROFILE");
+        let binary = Self::from_environment(&built.join("ringlet-server").display().to_string());
+        assert!(
+            binary.path().exists(),
+            "{} is not there: cargo build -p ringlet-server, or set {BINARY_VARIABLE}",
+            binary.path().display()
+        );
+        binary
+    }
+
     /// The binary at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
