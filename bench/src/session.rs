@@ -20,7 +20,7 @@ pub struct Common {
     /// Fewer rounds and smaller figures, for a minute or so.
     #[arg(long)]
     pub quick: bool,
-    /// Rounds in which the servers take turns (mostly 5, or 2 with --quick).
+    /// Rounds in which the servers take turns (mostly 5; with --quick 1 to 3).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..1000))]
     rounds: Option<u64>,
     /// CPUs of the servers, as taskset takes them.

@@ -1,5 +1,5 @@
 //! Job: the command line of `ringlet-bench load`.
-//! In: words. Out: [`Arguments`], each of them valid by itself; how they go together is `job`'s.
+//! In: words. Out: [`Arguments`], each of them valid by itself; how they go together is `plan`'s.
 //! Invariant: an option that only one protocol has is an `Option` (or a list, or off), so that it is known
 //! whether it was given.
 
