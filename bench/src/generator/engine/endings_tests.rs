@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::run;
-use super::tests::{CLOSED, Lines, Seen, echo, lines, open, plan, serve};
+use super::test_lines::{CLOSED, Lines, Seen, echo, lines, open, plan, serve};
 use crate::generator::outcome::{Ended, Outcome};
 use crate::generator::plan::{Limit, Plan, RETIRED_SOCKETS_MAX};
 

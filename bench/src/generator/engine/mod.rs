@@ -12,6 +12,8 @@ mod recorder;
 mod shared;
 mod stream;
 #[cfg(test)]
+mod test_lines;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
