@@ -1,6 +1,8 @@
 //! Job: words of command lines, as shells write them.
-//! In: a line or words. Out: words or a line.
+//! In: a line or words; files that commands read. Out: words or a line; commands that make the files.
 //! Invariant: a line that was made of words is split into the same words, here and by a shell.
+
+use std::path::Path;
 
 /// The words of a command line: blanks part them, except in '...' and "..."; a backslash takes the next
 /// sign as it is, in "..." only before `"` and `\`.
@@ -37,6 +39,13 @@ pub fn words(text: &str) -> Result<Vec<String>, String> {
     }
     words.extend(word);
     Ok(words)
+}
+
+/// The commands that make a text file, for files that are gone when somebody repeats what read them.
+pub fn file(path: &Path, text: &str) -> String {
+    let path = line([path.display().to_string().as_str()]);
+    let text = text.trim_end();
+    format!("mkdir -p \"$(dirname {path})\"\ncat >{path} <<'END OF FILE'\n{text}\nEND OF FILE")
 }
 
 /// Words as one line that a shell takes apart again.
@@ -79,5 +88,17 @@ mod tests {
             line(["ringlet-bench", "load", "redis://127.0.0.1:1"]),
             "ringlet-bench load redis://127.0.0.1:1"
         );
+    }
+
+    #[test]
+    fn a_shell_makes_the_file_that_is_told() {
+        let folder =
+            std::env::temp_dir().join(format!("ringlet-bench-file-{}", std::process::id()));
+        let path = folder.join("a folder").join("it's");
+        let text = "listen $host \"x\" `y` {\n  return 200 'z'; # \\\n}\n";
+        let status = std::process::Command::new("sh").args(["-c", &file(&path, text)]).status();
+        assert!(status.expect("sh").success());
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), text);
+        std::fs::remove_dir_all(&folder).expect("the folder is ours");
     }
 }

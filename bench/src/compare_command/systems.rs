@@ -28,6 +28,8 @@ pub struct Installed<'a> {
     program: &'a Program,
     path: PathBuf,
     arguments: Vec<String>,
+    /// The commands that make its configuration file, which goes with the host.
+    files: Option<String>,
     /// Where it listens when it runs.
     pub address: SocketAddr,
 }
@@ -79,16 +81,19 @@ impl Host {
         fs::create_dir_all(&folder)?;
         let mut names = with_address(names, address).with("folder", folder.display().to_string());
         let mut words: Vec<String> = Vec::new();
+        let mut files = None;
         if let Some(text) = &program.config {
             let file = folder.join("config");
-            fs::write(&file, names.fill(text).map_err(io::Error::other)?)?;
+            let text = names.fill(text).map_err(io::Error::other)?;
+            fs::write(&file, &text)?;
+            files = Some(shell::file(&file, &text));
             names.add("config", file.display().to_string());
             words.extend(kind.with_config.iter().map(|&word| word.to_owned()));
         }
         words.extend(kind.always.iter().map(|&word| word.to_owned()));
         words.extend_from_slice(&program.arguments);
         let arguments = names.fill_all(&words).map_err(io::Error::other)?;
-        Ok(Installed { program, path: find(program)?, arguments, address })
+        Ok(Installed { program, path: find(program)?, arguments, files, address })
     }
 }
 
@@ -122,11 +127,12 @@ impl Installed<'_> {
         Ok(Running { child })
     }
 
-    /// The command line that starts it.
+    /// What starts it: its file, and its command line.
     pub fn command(&self) -> String {
         let path = self.path.display().to_string();
         let words = ["taskset", "-c", &self.program.cpus, &path];
-        shell::line(words.into_iter().chain(self.arguments.iter().map(String::as_str)))
+        let line = shell::line(words.into_iter().chain(self.arguments.iter().map(String::as_str)));
+        self.files.iter().chain([&line]).map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// What it is, for the head of the report.

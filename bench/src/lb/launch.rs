@@ -13,6 +13,7 @@ use crate::child::{Child, free_address, free_addresses};
 use crate::http;
 use crate::loader::Loader;
 use crate::nginx;
+use crate::shell;
 
 /// Where Debian's libnginx-mod-stream puts the module.
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -66,6 +67,8 @@ pub struct Launcher {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    /// The commands that make its files, which go with the launcher.
+    files: String,
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
 }
@@ -108,7 +111,7 @@ impl Launcher {
             Kind::Ringlet { .. } => (&self.ringlet, settings::ringlet(service, address)),
         };
         let file = self.folder.join(format!("proxy-{}", address.port()));
-        fs::write(&file, text)?;
+        fs::write(&file, &text)?;
         let name = file.display().to_string();
         let arguments = match kind {
             Kind::Haproxy => vec!["-q".to_owned(), "-db".to_owned(), "-f".to_owned(), name],
@@ -116,7 +119,8 @@ impl Launcher {
             Kind::Ringlet { cores } => vec![name, "--cores".to_owned(), cores.to_string()],
         };
         let child = Child::start(path, &self.proxy_cpus, arguments)?;
-        Running { child, addresses: vec![address] }.when_it_answers()
+        Running { child, files: shell::file(&file, &text), addresses: vec![address] }
+            .when_it_answers()
     }
 
     /// Starts two servers, which are one nginx.
@@ -126,10 +130,17 @@ impl Launcher {
     pub fn backends(&self) -> io::Result<Running> {
         let addresses = free_addresses::<2>()?.to_vec();
         let file = self.folder.join("backends");
-        fs::write(&file, settings::backends(&addresses, &self.folder))?;
+        let text = settings::backends(&addresses, &self.folder);
+        fs::write(&file, &text)?;
+        let large = self.folder.join(&LARGE[1..]);
+        let files = format!(
+            "{}\nhead -c {LARGE_BODY_BYTES} /dev/zero | tr '\\0' x >{}",
+            shell::file(&file, &text),
+            shell::line([large.display().to_string().as_str()]),
+        );
         let arguments = nginx::arguments(&self.folder, &file);
         let child = Child::start(&self.nginx, &self.backend_cpus, arguments)?;
-        Running { child, addresses }.when_it_answers()
+        Running { child, files, addresses }.when_it_answers()
     }
 }
 
@@ -147,9 +158,9 @@ impl Running {
         Ok(self)
     }
 
-    /// The command line that started it.
+    /// What starts it again: its files, and its command line.
     pub fn command(&self) -> String {
-        self.child.command().to_owned()
+        format!("{}\n{}", self.files, self.child.command())
     }
 
     /// Its process id.

@@ -15,6 +15,7 @@ use crate::data_server;
 use crate::http;
 use crate::loader::Loader;
 use crate::nginx;
+use crate::shell;
 
 /// Where the binaries are, and on which CPUs they run.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Launcher {
 #[derive(Debug)]
 pub struct Limiter {
     child: Child,
+    /// The commands that make its file, which goes with the launcher.
+    files: String,
     /// Where it listens.
     pub fronts: Fronts,
 }
@@ -40,6 +43,8 @@ pub struct Limiter {
 #[derive(Debug)]
 pub struct Nginx {
     child: Child,
+    /// As a limiter has them.
+    files: String,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -72,7 +77,7 @@ impl Launcher {
         let mut child = self.start(&self.limiter, [&file])?;
         let pong = |reply: String| reply.starts_with("+PONG");
         child.wait_until(|| data_server::ask(fronts.resp, &[b"PING"]).is_ok_and(pong))?;
-        Ok(Limiter { child, fronts })
+        Ok(Limiter { child, files: shell::file(&file, &text), fronts })
     }
 
     /// Starts nginx, which limits by `limit_req`.
@@ -85,7 +90,7 @@ impl Launcher {
         let file = self.write(&format!("nginx-{}", address.port()), text.as_bytes())?;
         let mut child = self.start(&self.nginx, nginx::arguments(&self.folder, &file))?;
         child.wait_until(|| http::ask(address, WIDE).is_ok())?;
-        Ok(Nginx { child, address })
+        Ok(Nginx { child, files: shell::file(&file, &text), address })
     }
 
     /// Makes a file that goes with the launcher.
@@ -115,9 +120,9 @@ impl Drop for Launcher {
 }
 
 impl Limiter {
-    /// The command line that started it.
+    /// What starts it again: its file, and its command line.
     pub fn command(&self) -> String {
-        self.child.command().to_owned()
+        format!("{}\n{}", self.files, self.child.command())
     }
 
     /// Its process id.
@@ -127,9 +132,9 @@ impl Limiter {
 }
 
 impl Nginx {
-    /// The command line that started it.
+    /// What starts it again: its file, and its command line.
     pub fn command(&self) -> String {
-        self.child.command().to_owned()
+        format!("{}\n{}", self.files, self.child.command())
     }
 
     /// Its process id.
