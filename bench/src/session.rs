@@ -14,6 +14,10 @@ use crate::machine::Machine;
 use crate::priority;
 use crate::report::{Findings, Report};
 
+/// How suites measure CPU time per request, for the head of their reports.
+pub const CPU_PER_REQUEST: &str =
+    "CPU per request: user and system time of /proc/PID/stat over the measurement, all threads";
+
 /// What every comparison can be asked for.
 #[derive(Debug, Args)]
 pub struct Common {
@@ -95,10 +99,6 @@ impl Session<'_> {
         let start = Instant::now();
         let machine = Machine::now();
         setting.push(machine.line());
-        setting.push(
-            "CPU per request: user and system time of /proc/PID/stat over the measurement, all threads"
-                .to_owned(),
-        );
         // Everything that this thread starts (generators of load) inherits its CPU.
         if !core_affinity::set_for_current(core_affinity::CoreId { id: common.load_cpu }) {
             setting.push(format!("NOT pinned: CPU {} is not ours to use", common.load_cpu));
@@ -109,7 +109,7 @@ impl Session<'_> {
         }
         let mut findings = Findings::default();
         for scenario in scenarios {
-            eprintln!("{scenario:?} ({:.0} s so far) ...", start.elapsed().as_secs_f64());
+            eprintln!("{name}: {scenario:?} ({:.0} s so far) ...", start.elapsed().as_secs_f64());
             let found = measure(scenario)?;
             findings.rows.extend(found.rows);
             findings.notes.extend(found.notes);

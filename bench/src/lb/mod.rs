@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::report::Findings;
-use crate::session::{Common, Session, binary, version};
+use crate::session::{CPU_PER_REQUEST, Common, Session, binary, version};
 use launch::{Kind, Launcher};
 
 /// Connections of closed-loop load.
@@ -135,6 +135,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
              load on CPU {}",
             common.server_cpus, common.load_cpu
         ),
+        CPU_PER_REQUEST.to_owned(),
     ];
     let cpus = [common.server_cpus.as_str(), &common.load_cpu.to_string()];
     let launcher = Launcher::new(ringlet, peers, cpus[0], cpus[1])?;

@@ -23,7 +23,7 @@ use crate::data_server;
 use crate::loader::Loader;
 use crate::process;
 use crate::report::Findings;
-use crate::session::{Common, Session, binary, version};
+use crate::session::{CPU_PER_REQUEST, Common, Session, binary, version};
 use launch::Launcher;
 
 /// Connections of closed-loop load.
@@ -144,6 +144,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
             "limiters, peers and stores on CPU {}, load and the library on CPU {}",
             common.server_cpus, common.load_cpu
         ),
+        CPU_PER_REQUEST.to_owned(),
     ];
     let loader = Loader::this(&common.load_cpu.to_string())?;
     let launcher = Launcher::new(limiter, arguments.nginx.clone(), data, loader)?;

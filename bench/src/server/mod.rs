@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::data_server::Launcher;
 use crate::loader::Loader;
-use crate::session::{Common, Session, binary, version};
+use crate::session::{CPU_PER_REQUEST, Common, Session, binary, version};
 use scenario::{Bench, Plan, Scenario};
 
 /// What `ringlet-bench server` can be asked for.
@@ -72,6 +72,7 @@ pub fn compare(arguments: &Arguments) -> io::Result<()> {
         format!("under test: {}", version(&launcher.ringlet, "--version")?),
         format!("peer: {}", version(&launcher.redis, "--version")?),
         format!("servers on CPU {}, load on CPU {}", common.server_cpus, common.load_cpu),
+        CPU_PER_REQUEST.to_owned(),
     ];
     let loader = Loader::this(&common.load_cpu.to_string())?;
     let bench = Bench { plan: arguments.plan(), launcher, loader };
