@@ -121,8 +121,9 @@ impl Ruler {
 
     fn label(&self, value: f64) -> String {
         if self.scale == Scale::Percentile {
-            // One digit more than the nines have, so that 1 - 0.1 is 0.9.
-            format!("{} %", (value * 1e10).round() / 1e8)
+            // Rounded, so that 1 - 0.1 is 0.9; the unit of many nines would touch the next label.
+            let unit = if value > 0.9995 { "" } else { " %" };
+            format!("{}{unit}", (value * 1e10).round() / 1e8)
         } else {
             short(value)
         }
@@ -187,6 +188,8 @@ mod tests {
         assert_eq!(labels(Scale::Log, &cores), ["1", "2", "4", "8", "16", "32", "64"]);
         let shares = [0.0, 0.5, 0.9, 0.99, 0.9995, 1.0];
         assert_eq!(labels(Scale::Percentile, &shares), ["0 %", "90 %", "99 %", "99.9 %", "max"]);
+        let many = labels(Scale::Percentile, &[0.0, 0.9999999, 1.0]);
+        assert_eq!(many[3..6], ["99.9 %", "99.99", "99.999"]);
     }
 
     #[test]
