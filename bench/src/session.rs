@@ -102,6 +102,9 @@ impl Session<'_> {
         // Everything that this thread starts (generators of load) inherits its CPU.
         if !core_affinity::set_for_current(core_affinity::CoreId { id: common.load_cpu }) {
             setting.push(format!("NOT pinned: CPU {} is not ours to use", common.load_cpu));
+        } else {
+            let cpu = common.load_cpu;
+            setting.push(format!("commands that name no CPU (without taskset) run on CPU {cpu}"));
         }
         let raised = if common.urgent { Some(priority::raise()?) } else { None };
         if raised.is_some() {

@@ -241,6 +241,12 @@ impl<'a> Job<'a> {
         if let Some(reason) = &found.stopped {
             eprintln!("the search stopped: {reason}");
         }
+        if found.was_late {
+            eprintln!(
+                "warning: the generator itself was late where the bound was missed: the server may hold \
+                 more; give the generator more --threads, or a CPU of its own"
+            );
+        }
         let bound_ms = bound.p99_us / 1000.0;
         match found.best {
             Some((rate, trial)) => {

@@ -54,6 +54,9 @@ pub struct Found<T> {
     pub best: Option<(f64, Trial<T>)>,
     /// Why the search stopped before its precision.
     pub stopped: Option<String>,
+    /// The lowest rate that failed did so while the generator itself was late: it may be its limit that
+    /// was found, and not the server's.
+    pub was_late: bool,
 }
 
 /// Why a trial does not hold.
@@ -73,38 +76,39 @@ pub fn highest_rate<T>(
     mut say: impl FnMut(&str),
 ) -> Found<T> {
     let rate_max = bound.rate_max.unwrap_or(f64::INFINITY);
-    let mut best: Option<(f64, Trial<T>)> = None;
+    let mut found = Found { best: None, stopped: None, was_late: false };
     let mut failed_rate: Option<f64> = None;
     let mut repeated_rate = None;
     let mut rate = bound.start_rate.min(rate_max);
     for _ in 0..TRIALS_MAX {
         let trial = match attempt(rate) {
             Ok(trial) => trial,
-            Err(error) => return Found { best, stopped: Some(error) },
+            Err(error) => return Found { stopped: Some(error), ..found },
         };
         let failure = failure(bound, rate, &trial);
         say(&line(rate, &trial, failure.as_ref()));
         match failure {
-            None => best = Some((rate, trial)),
+            None => found.best = Some((rate, trial)),
             Some(Failure::Borderline(_)) if repeated_rate != Some(rate) => {
                 repeated_rate = Some(rate);
                 continue;
             }
-            Some(_) => failed_rate = Some(rate),
-        }
-        rate = match (&best, failed_rate) {
-            (Some((held, _)), _) if *held >= rate_max => return Found { best, stopped: None },
-            (Some((held, _)), None) => (held * 2.0).min(rate_max),
-            (None, Some(failed)) if failed <= RATE_MIN => return Found { best, stopped: None },
-            (None, Some(failed)) => (failed / 2.0).max(RATE_MIN),
-            (Some((held, _)), Some(failed)) if failed <= held * PRECISION => {
-                return Found { best, stopped: None };
+            Some(_) => {
+                failed_rate = Some(rate);
+                found.was_late = trial.is_late;
             }
+        }
+        rate = match (&found.best, failed_rate) {
+            (Some((held, _)), _) if *held >= rate_max => return found,
+            (Some((held, _)), None) => (held * 2.0).min(rate_max),
+            (None, Some(failed)) if failed <= RATE_MIN => return found,
+            (None, Some(failed)) => (failed / 2.0).max(RATE_MIN),
+            (Some((held, _)), Some(failed)) if failed <= held * PRECISION => return found,
             (Some((held, _)), Some(failed)) => f64::midpoint(*held, failed),
             (None, None) => unreachable!("a trial holds or fails"),
         };
     }
-    Found { best, stopped: Some(format!("no end after {TRIALS_MAX} trials")) }
+    Found { stopped: Some(format!("no end after {TRIALS_MAX} trials")), ..found }
 }
 
 fn failure<T>(bound: &Bound, rate: f64, trial: &Trial<T>) -> Option<Failure> {

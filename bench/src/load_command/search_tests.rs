@@ -138,3 +138,12 @@ fn what_held_before_an_error_is_kept() {
     assert_eq!(best_rate(&found), 2000.0);
     assert_eq!(found.stopped.as_deref(), Some("interrupted"));
 }
+
+#[test]
+fn a_limit_that_may_be_the_generator_s_is_told() {
+    for late_from in [5e4, 1e9] {
+        let (found, ..) =
+            search(&BOUND, |rate| Ok(Trial { is_late: rate > late_from, ..queue(7.7e4, rate) }));
+        assert_eq!(found.was_late, late_from < 7.7e4);
+    }
+}

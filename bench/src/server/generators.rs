@@ -65,7 +65,7 @@ struct Way {
 pub fn run(bench: &Bench) -> io::Result<Findings> {
     let mut findings = Findings::default();
     let servers = bench.start(&[Kind::Redis], &mut findings)?;
-    fill_small(&bench.loader, &servers[0])?;
+    findings.commands.push(fill_small(&bench.loader, &servers[0])?);
     servers[0].ask(&[b"SETRANGE", b"long", LONG_BYTES.to_string().as_bytes(), b"x"])?;
     for case in &CASES {
         measure(case, bench, &servers[0], &mut findings)?;

@@ -23,7 +23,7 @@ pub fn run(bench: &Bench) -> io::Result<Findings> {
     let mut findings = Findings::default();
     let servers = bench.start(&KINDS, &mut findings)?;
     for server in &servers {
-        fill_small(&bench.loader, server)?;
+        findings.commands.push(fill_small(&bench.loader, server)?);
     }
     let closed = Closed {
         asked: &["-t", "get"],

@@ -142,7 +142,7 @@ fn cpu(bench: &Bench) -> io::Result<Findings> {
     let mut findings = Findings::default();
     let servers = bench.start(&KINDS, &mut findings)?;
     for server in &servers {
-        fill_small(&bench.loader, server)?;
+        findings.commands.push(fill_small(&bench.loader, server)?);
     }
     let goals =
         [(1, [SERVER_PLAIN, SERVER_PLAIN_TWO]), (16, [SERVER_PIPELINED, SERVER_PIPELINED_TWO])];

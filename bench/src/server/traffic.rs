@@ -19,12 +19,13 @@ const PROBE_RATE: u32 = 5000;
 /// How servers are filled. The probe's requests wait in the generator for what these send at once.
 const FILLING: &str = "--distribution sequential --connections 4 --pipeline 64";
 
-/// The keys that redis-benchmark will ask for, so that every GET finds one.
+/// The keys that redis-benchmark will ask for, so that every GET finds one; the command line that made
+/// them.
 ///
 /// # Errors
 /// A server that breaks off, or answers with errors.
-pub fn fill_small(loader: &Loader, server: &Server) -> io::Result<()> {
-    fill(loader, server, KEYS, VALUE_BYTES, "").map(drop)
+pub fn fill_small(loader: &Loader, server: &Server) -> io::Result<String> {
+    fill(loader, server, KEYS, VALUE_BYTES, "").map(|outcome| outcome.command)
 }
 
 /// Inserts `count` keys of 16 bytes with values of 16 bytes as fast as the server takes them, and probes
