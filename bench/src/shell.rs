@@ -66,6 +66,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        for (word, line) in [
+            ("127.0.0.1:6379", "127.0.0.1:6379"),
+            ("", "''"),
+            ("SET __key__ __data__", "'SET __key__ __data__'"),
+            ("it's", r"'it'\''s'"),
+            ("a$b", "'a$b'"),
+            ("*", "'*'"),
+            ("16*70,1024*30", "'16*70,1024*30'"),
+            ("~/x", "'~/x'"),
+            ("[::1]:6379", "'[::1]:6379'"),
+        ] {
+            assert_eq!(super::line([word]), line);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_the_words_back() {
+        let words = ["a b", "it's", "", "\"$(x)\"", "a\nb", "\\"];
+        let script = format!("printf '%s\\0' {}", line(words));
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().expect("sh");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(text.split_terminator('\0').collect::<Vec<_>>(), words);
+    }
+
+    #[test]
     fn words_are_those_of_a_shell() {
         let split = |text: &str| words(text).expect("closed quotes");
         assert_eq!(split("  a  b\tc\n"), ["a", "b", "c"]);

@@ -4,18 +4,14 @@
 
 use std::path::Path;
 
+use crate::shell;
+
 /// The line of `words`, of which the first is the program.
 pub fn repeating(words: &[String], seed: u64) -> String {
-    let mut line = String::new();
-    for (at, word) in words.iter().enumerate() {
-        if at == 0 {
-            let name = Path::new(word).file_name().map(|name| name.to_string_lossy());
-            line.push_str(&quoted(&name.unwrap_or_else(|| "ringlet-bench".into())));
-        } else {
-            line.push(' ');
-            line.push_str(&quoted(&without_password(word)));
-        }
-    }
+    let name = words.first().and_then(|word| Path::new(word).file_name());
+    let name = name.map_or_else(|| "ringlet-bench".into(), |name| name.to_string_lossy());
+    let rest: Vec<String> = words.iter().skip(1).map(|word| without_password(word)).collect();
+    let mut line = shell::line([&*name].into_iter().chain(rest.iter().map(String::as_str)));
     if !words.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
         line.push_str(&format!(" --seed {seed}"));
     }
@@ -43,46 +39,9 @@ fn without_password(word: &str) -> String {
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_needs_it() {
-        for (word, line) in [
-            ("127.0.0.1:6379", "127.0.0.1:6379"),
-            ("", "''"),
-            ("SET __key__ __data__", "'SET __key__ __data__'"),
-            ("it's", r"'it'\''s'"),
-            ("a$b", "'a$b'"),
-            ("*", "'*'"),
-            ("16*70,1024*30", "'16*70,1024*30'"),
-            ("~/x", "'~/x'"),
-            ("[::1]:6379", "'[::1]:6379'"),
-        ] {
-            assert_eq!(quoted(word), line);
-        }
-    }
-
-    #[test]
-    fn a_shell_reads_the_words_back() {
-        let words = ["a b", "it's", "", "\"$(x)\"", "a\nb", "\\"];
-        let line: Vec<_> = words.iter().map(|word| quoted(word)).collect();
-        let script = format!("printf '%s\\0' {}", line.join(" "));
-        let output = std::process::Command::new("sh").args(["-c", &script]).output().expect("sh");
-        let text = String::from_utf8(output.stdout).expect("text");
-        assert_eq!(text.split_terminator('\0').collect::<Vec<_>>(), words);
-    }
 
     #[test]
     fn the_seed_is_there_and_passwords_are_not() {
