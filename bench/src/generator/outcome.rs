@@ -127,6 +127,12 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Replies that were not wanted.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.refused + self.wrong
+    }
+
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
@@ -181,13 +187,13 @@ pub struct Second {
 
 impl From<&Interval> for Second {
     fn from(interval: &Interval) -> Self {
-        let Figures { requests, refused, wrong, latency, .. } = &interval.figures;
+        let Figures { requests, latency, .. } = &interval.figures;
         Self {
             second: interval.second,
             is_warm_up: interval.is_warm_up,
             length_s: interval.length_s,
             requests: *requests,
-            errors: refused + wrong,
+            errors: interval.figures.errors(),
             p50_us: latency.quantile_us(0.5),
             p99_us: latency.quantile_us(0.99),
             max_us: latency.max_us(),
@@ -249,9 +255,8 @@ impl Outcome {
     /// without answer, broken connections.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        let has_errors = |figures: &Figures| figures.refused + figures.wrong > 0;
-        has_errors(&self.total)
-            || self.probe.as_ref().is_some_and(has_errors)
+        self.total.errors() > 0
+            || self.probe.as_ref().is_some_and(|probe| probe.errors() > 0)
             || self.unanswered > 0
             || !self.errors.is_empty()
     }

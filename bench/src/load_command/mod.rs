@@ -291,7 +291,7 @@ fn trial_of(outcome: Outcome) -> Result<Trial<Outcome>, String> {
         requests: outcome.total.requests,
         rate: outcome.rate,
         p99_us: outcome.total.latency.quantile_us(0.99),
-        errors: outcome.total.refused + outcome.total.wrong + outcome.unanswered,
+        errors: outcome.total.errors() + outcome.unanswered,
         is_late: human::is_late(&outcome),
         broke_off,
         detail: outcome,

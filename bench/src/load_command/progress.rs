@@ -77,7 +77,7 @@ fn message(interval: &Interval) -> String {
         if interval.length_s > 0.0 { figures.requests as f64 / interval.length_s } else { 0.0 };
     let p99_ms = figures.latency.quantile_us(0.99) / 1000.0;
     let mut message = format!("{rate:.0}/s  p99 {p99_ms:.3} ms");
-    let errors = figures.refused + figures.wrong;
+    let errors = figures.errors();
     if errors > 0 {
         message.push_str(&format!("  {errors} errors"));
     }

@@ -35,7 +35,7 @@ pub fn text(outcome: &Outcome) -> String {
             quoted(row),
             outcome.elapsed_s,
             figures.requests,
-            figures.refused + figures.wrong,
+            figures.errors(),
             figures.latency.quantile_us(0.5),
             figures.latency.quantile_us(0.99),
             figures.latency.max_us(),
