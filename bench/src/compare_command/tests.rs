@@ -27,19 +27,12 @@ fn outcome(rate: f64) -> Outcome {
     };
     Outcome {
         command: "fake".to_owned(),
-        ended: Ended::Complete,
         elapsed_s: 1.0,
         rate,
-        offered_rate: None,
         total: Figures { requests: 1000, latency, ..Figures::default() },
-        kinds: Default::default(),
-        probe: None,
-        lateness: Latencies::default(),
-        own_pause_max_us: 0.0,
-        unanswered: 0,
-        errors: Default::default(),
         own_cpu_us_per_request: 1.0,
         seconds: vec![second(0, true), second(1, false)],
+        ..Outcome::default()
     }
 }
 

@@ -203,10 +203,11 @@ impl From<&Interval> for Second {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// As planned.
+    #[default]
     Complete,
     /// By a signal.
     Interrupted,
@@ -215,7 +216,7 @@ pub enum Ended {
 }
 
 /// What one run measured, or what it measured until it broke off.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The command line that repeats it.
     pub command: String,
@@ -270,19 +271,9 @@ pub mod tests {
     pub fn outcome() -> Outcome {
         Outcome {
             command: "ringlet-bench load".to_owned(),
-            ended: Ended::Complete,
             elapsed_s: 1.0,
-            rate: 0.0,
-            offered_rate: None,
-            total: Figures::default(),
-            kinds: BTreeMap::new(),
-            probe: None,
-            lateness: Latencies::default(),
-            own_pause_max_us: 0.0,
-            unanswered: 0,
-            errors: BTreeMap::new(),
             own_cpu_us_per_request: 1.0,
-            seconds: Vec::new(),
+            ..Outcome::default()
         }
     }
 

@@ -29,7 +29,7 @@ use self::core::Core;
 use self::recorder::Recorder;
 use self::shared::{CoreReport, Message, Shared};
 use self::stream::Stream;
-use crate::generator::outcome::{Ended, Figures, Interval, Latencies, Outcome, Second};
+use crate::generator::outcome::{Ended, Interval, Outcome, Second};
 use crate::generator::plan::{Limit, Pace, Plan};
 use crate::generator::traffic::{Seat, Traffic};
 use crate::process;
@@ -211,22 +211,7 @@ fn merge(
     if let (Ended::Failed(problem), false) = (&ended, has_begun) {
         return Err(problem.clone());
     }
-    let mut outcome = Outcome {
-        command,
-        ended,
-        elapsed_s: 0.0,
-        rate: 0.0,
-        offered_rate: None,
-        total: Figures::default(),
-        kinds: BTreeMap::new(),
-        probe: None,
-        lateness: Latencies::default(),
-        own_pause_max_us: 0.0,
-        unanswered: 0,
-        errors: BTreeMap::new(),
-        own_cpu_us_per_request: 0.0,
-        seconds,
-    };
+    let mut outcome = Outcome { command, ended, seconds, ..Outcome::default() };
     let mut end_ns = warm_up_ns;
     let mut offered = 0;
     for report in reports {
