@@ -3,6 +3,7 @@
 //! Invariant: every server is fresh, and holds as many keys as the figure is divided by.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -120,7 +121,7 @@ fn measure(
         for index in at_turn(round, KINDS.len()) {
             let server = launcher.start(KINDS[index])?;
             let before = process::resident_bytes(server.pid())?;
-            let outcome = loader.run(&words(shape, &server.address.to_string()))?;
+            let outcome = loader.run_line(&options(shape, server.address))?;
             let after = process::resident_bytes(server.pid())?;
             let held = server.key_count()?;
             if held != shape.keys {
@@ -136,28 +137,11 @@ fn measure(
     Ok(figures)
 }
 
-/// Each key once.
-fn words(shape: &Shape, address: &str) -> Vec<String> {
-    let (keys, value_bytes) = (shape.keys.to_string(), shape.value_bytes.to_string());
-    [
-        &format!("redis://{address}"),
-        "--command",
-        shape.command,
-        "--distribution",
-        "sequential",
-        "--keys",
-        &keys,
-        "--requests",
-        &keys,
-        "--value-bytes",
-        &value_bytes,
-        "--connections",
-        "4",
-        "--pipeline",
-        "64",
-        "--warm-up",
-        "0s",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+/// The options that make each key once.
+fn options(shape: &Shape, address: SocketAddr) -> String {
+    let Shape { command, keys, value_bytes, .. } = shape;
+    format!(
+        "redis://{address} --command '{command}' --distribution sequential --keys {keys} --requests \
+         {keys} --value-bytes {value_bytes} --connections 4 --pipeline 64 --warm-up 0s"
+    )
 }

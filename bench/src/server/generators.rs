@@ -22,7 +22,7 @@ const LONG_BYTES: u64 = 200_000;
 struct Case {
     name: &'static str,
     /// The options of `ringlet-bench load`.
-    own: &'static [&'static str],
+    own: &'static str,
     /// The last words of redis-benchmark.
     theirs: &'static [&'static str],
     pipeline: usize,
@@ -30,19 +30,14 @@ struct Case {
     is_slow: bool,
 }
 
-const GET: Case = Case {
-    name: "GET",
-    own: &["--ratio", "0:1"],
-    theirs: &["-t", "get"],
-    pipeline: 1,
-    is_slow: false,
-};
+const GET: Case =
+    Case { name: "GET", own: "--ratio 0:1", theirs: &["-t", "get"], pipeline: 1, is_slow: false };
 const CASES: [Case; 3] = [
     GET,
     Case { pipeline: 16, ..GET },
     Case {
         name: "BITCOUNT of 200 kB",
-        own: &["--command", "BITCOUNT long"],
+        own: "--command 'BITCOUNT long'",
         theirs: &["BITCOUNT", "long"],
         pipeline: 1,
         is_slow: true,
@@ -97,7 +92,7 @@ fn measure(case: &Case, bench: &Bench, server: &Server, findings: &mut Findings)
             let rate = if index == 0 {
                 closed.run(server.address)?
             } else {
-                let outcome = bench.loader.run(&words(case, &closed, server))?;
+                let outcome = bench.loader.run_line(&options(case, &closed, server))?;
                 if round == 0 {
                     findings.commands.push(outcome.command);
                 }
@@ -113,18 +108,12 @@ fn measure(case: &Case, bench: &Bench, server: &Server, findings: &mut Findings)
 }
 
 /// The options of `ringlet-bench load` that ask for the same.
-fn words(case: &Case, closed: &Closed<'_>, server: &Server) -> Vec<String> {
-    let mut words = vec![format!("redis://{}", server.address)];
-    words.extend(case.own.iter().map(|&word| word.to_owned()));
-    for (option, number) in [
-        ("--connections", closed.clients as u64),
-        ("--pipeline", closed.pipeline as u64),
-        ("--requests", closed.requests),
-        ("--keys", closed.keys),
-    ] {
-        words.extend([option.to_owned(), number.to_string()]);
-    }
-    words
+fn options(case: &Case, closed: &Closed<'_>, server: &Server) -> String {
+    let Closed { clients, pipeline, requests, keys, .. } = closed;
+    format!(
+        "redis://{} {} --connections {clients} --pipeline {pipeline} --requests {requests} --keys {keys}",
+        server.address, case.own
+    )
 }
 
 fn report(case: &Case, ways: &[Way; 2], findings: &mut Findings) {
